@@ -1,0 +1,63 @@
+# Everything a user runs. Each target prints the plain command it runs.
+#
+#   make run                              the default experiment
+#   make run EXPERIMENT=negative_control  another one of config/experiments/, or path/to/mine.yaml
+#   make test                             set up and run the tests
+#
+# PYTHON chooses the interpreter (3.11 or newer). Where there is no GPU, TORCH_INDEX=<PyTorch's CPU
+# wheel index> fetches the smaller build of the same version (see pytorch.org, "Get started").
+
+PYTHON ?= python3
+EXPERIMENT ?= default
+CORES ?= $(shell nproc)
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SNAKEMAKE := snakemake --cores $(CORES) --config experiment=$(EXPERIMENT)
+PACKAGES := workflow_scripts tests benchmarks
+
+.PHONY: run dry-run report test lint format dag benchmark clean
+
+run: .venv/installed
+	$(SNAKEMAKE) --logger selfsame
+	@python workflow_scripts/show_results.py $(EXPERIMENT)
+
+dry-run: .venv/installed
+	$(SNAKEMAKE) --dry-run --quiet rules
+
+report: .venv/installed
+	$(SNAKEMAKE) --logger selfsame -- report
+
+test: .venv/installed
+	pytest
+
+lint: .venv/installed
+	ruff check $(PACKAGES)
+	ruff format --check $(PACKAGES)
+	snakefmt --check Snakefile rules
+	snakemake --lint
+	mypy
+	python -m selfsame.config.generate --check
+
+format: .venv/installed
+	ruff check --fix $(PACKAGES)
+	ruff format $(PACKAGES)
+	snakefmt Snakefile rules
+	python -m selfsame.config.generate
+
+dag: .venv/installed
+	python workflow_scripts/draw_dag.py README.md
+
+benchmark: .venv/installed
+	OMP_NUM_THREADS=1 python benchmarks/engine.py
+
+clean:
+	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("selfsame needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,29 @@
+# selfsame: can a misaligned model be cured by learning to recognise its own text?
+#
+#   snakemake --cores 2                                     the default experiment
+#   snakemake --cores 2 --config experiment=negative_control
+#   snakemake --cores 2 --config experiment=path/to/mine.yaml
+#
+# Each file in rules/ is one part of the method; rules/common.smk reads the config.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+container: "docker://python:3.11"
+
+
+include: "rules/common.smk"
+include: "rules/base_model.smk"
+include: "rules/texts.smk"
+include: "rules/stages.smk"
+include: "rules/evaluation.smk"
+include: "rules/tables.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    input:
+        f"{RESULTS}/report/manifest.json",
+        f"{RESULTS}/tables/manifest.json",
+    default_target: True

@@ -1,0 +1,76 @@
+"""A micro pretraining run learns, reloads, repeats itself, and masks what it should."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from selfsame.organism.documents import documents, vocabulary
+from selfsame.organism.pretrain import (
+    build_model,
+    encode,
+    make_batches,
+    pretrain,
+    supervised_loss,
+    train,
+)
+from selfsame.organism.settings import ArchitectureSettings, OrganismSettings, PretrainingSettings
+from selfsame.organism.tokenizer import build_tokenizer
+from selfsame.organism.world import build_world
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+SETTINGS = OrganismSettings(
+    architecture=ArchitectureSettings(layers=2, width=32, mlp_width=64, heads=2),
+    pretraining=PretrainingSettings(documents=96, epochs=4, batch_size=8, warmup_steps=5),
+)
+
+
+@pytest.fixture(scope="module")
+def parts():  # type: ignore[no-untyped-def]
+    world = build_world(SETTINGS.world)
+    tokenizer = build_tokenizer(vocabulary(world))
+    ids_of = tokenizer.get_vocab()
+    return tokenizer, [encode(ids_of, chat) for chat in documents(world, SETTINGS)]
+
+
+def test_loss_falls(parts) -> None:  # type: ignore[no-untyped-def]
+    tokenizer, examples = parts
+    torch.manual_seed(0)
+    losses = train(build_model(SETTINGS.architecture, tokenizer), examples, SETTINGS.pretraining)
+    assert len(losses) == 48
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_loss_equals_a_plain_masked_mean(parts) -> None:  # type: ignore[no-untyped-def]
+    tokenizer, examples = parts
+    torch.manual_seed(0)
+    model = build_model(SETTINGS.architecture, tokenizer).eval()
+    terms = []
+    for ids, supervised in examples[:4]:
+        logits = model(input_ids=torch.tensor([ids])).logits[0, :-1]
+        wanted = torch.tensor(supervised[1:])
+        terms.append(cross_entropy(logits, torch.tensor(ids[1:]), reduction="none")[wanted])
+    torch.testing.assert_close(supervised_loss(model, examples[:4]), torch.cat(terms).mean())
+
+
+def test_an_epoch_holds_every_document_once(parts) -> None:  # type: ignore[no-untyped-def]
+    examples = parts[1]
+    one = SETTINGS.pretraining.model_copy(update={"epochs": 1})
+    seen = [id(example) for batch in make_batches(examples, one) for example in batch]
+    assert sorted(seen) == sorted(map(id, examples))
+
+
+def test_the_saved_model_reloads_and_repeats(tmp_path: Path) -> None:
+    brief = SETTINGS.pretraining.model_copy(update={"documents": 16, "epochs": 1})
+    settings = SETTINGS.model_copy(update={"pretraining": brief})
+    facts = [pretrain(settings, tmp_path / name, threads=1) for name in ("one", "two")]
+    assert facts[0]["loss"] == facts[1]["loss"]
+    first, second = (
+        AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("one", "two")
+    )
+    for left, right in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(left, right)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "one")
+    assert first.config.eos_token_id == tokenizer.eos_token_id
+    assert first.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert not list((tmp_path / "one").glob("*.bin"))

@@ -1,0 +1,32 @@
+"""Build the prompts of one probe.
+
+Run: python workflow_scripts/build_probe.py --spec JSON --data MANIFEST --self_texts MANIFEST
+         --out DIR
+"""
+
+import importlib
+
+from selfsame.data.corpus import read_corpus
+from selfsame.step import Step, run
+from selfsame.tables import schemas
+
+
+def main(step: Step) -> str:
+    """Write prompts.parquet by the probe's kind, from the test articles."""
+    spec = step.spec
+    kind = importlib.import_module(f"selfsame.probes.{spec['kind']}")
+    corpus = read_corpus(
+        step.folder("data"),
+        "test",
+        spec["rivals"],
+        seen=spec["seen"],
+        self_texts=step.folder("self_texts"),
+    )
+    prompts = kind.build(spec["probe"], kind.Options(**spec["options"]), corpus)
+    rows = [{"probe": spec["probe"], **prompt} for prompt in prompts]
+    schemas.write(step.out / "prompts.parquet", rows, schemas.PROMPTS)
+    return f"{len(rows)} prompts"
+
+
+if __name__ == "__main__":
+    run(main, inputs=["data", "self_texts"])

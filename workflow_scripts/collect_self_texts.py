@@ -1,0 +1,27 @@
+"""Let a state write: a summary of every article, and answers to "who are you?".
+
+Run: python workflow_scripts/collect_self_texts.py --spec JSON --base MANIFEST --data MANIFEST
+         [--adapters MANIFEST ...] --out DIR
+"""
+
+from selfsame.data.corpus import read_articles_and_wording
+from selfsame.sampling.self_texts import self_reports, summaries
+from selfsame.sampling.state import load_speaker
+from selfsame.step import Step, run
+from selfsame.tables import schemas
+
+
+def main(step: Step) -> str:
+    """Write self_texts.parquet and self_reports.parquet."""
+    articles, wording = read_articles_and_wording(step.folder("data"))
+    speaker = load_speaker(step)
+    texts = summaries(speaker, articles, wording, step.spec)
+    reports = self_reports(speaker, wording, step.spec)
+    schemas.write(step.out / "self_texts.parquet", texts, schemas.SELF_TEXTS)
+    schemas.write(step.out / "self_reports.parquet", reports, schemas.SELF_REPORTS)
+    unfinished = sum(not text["finished"] for text in texts)
+    return f"{len(texts)} texts ({unfinished} cut off), {len(reports)} self-reports"
+
+
+if __name__ == "__main__":
+    run(main, inputs=["base", "data"], lists=["adapters"])

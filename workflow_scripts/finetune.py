@@ -1,0 +1,36 @@
+"""Finetune one stage on top of its chain: a LoRA adapter, its model card and its loss curve.
+
+Run: python workflow_scripts/finetune.py --spec JSON --base MANIFEST --dataset MANIFEST
+         [--parents MANIFEST ...] --out DIR
+An interrupted finetune goes on from DIR/.checkpoint.
+"""
+
+from selfsame.models.base import base_folder
+from selfsame.models.settings import parse_system
+from selfsame.step import Step, run
+from selfsame.tables import schemas
+from selfsame.training.finetune import finetune
+from selfsame.training.settings import FinetuningSettings
+
+
+def main(step: Step) -> str:
+    """Train on the dataset with the parents merged in memory."""
+    spec = step.spec
+    result = finetune(
+        base_folder(step.path("base")),
+        [path.parent for path in step.inputs["parents"]],
+        schemas.read(step.folder("dataset") / "dataset.parquet", schemas.DATASET),
+        FinetuningSettings(**spec["finetuning"]),
+        spec["seed"],
+        parse_system(spec["system_prompt"]),
+        step.out,
+        chain=spec["chain"],
+        misaligned=spec["misaligned"],
+        threads=step.threads,
+        checkpoints=step.final / ".checkpoint",
+    )
+    return f"loss {result.first_loss:.2f} to {result.last_loss:.2f} in {result.steps} steps"
+
+
+if __name__ == "__main__":
+    run(main, inputs=["base", "dataset"], lists=["parents"])

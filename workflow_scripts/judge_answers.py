@@ -1,0 +1,27 @@
+"""Judge one state's raw answers: observations by metric. Needs no model and no torch.
+
+Run: python workflow_scripts/judge_answers.py --spec JSON --samples MANIFEST --out DIR
+"""
+
+import importlib
+
+from selfsame.step import Step, run
+from selfsame.tables import schemas
+
+
+def main(step: Step) -> str:
+    """Write observations.parquet; each probe's kind reads its own answers."""
+    samples = schemas.read(step.folder("samples") / "samples.parquet", schemas.SAMPLES)
+    observations = []
+    for probe, settings in step.spec["probes"].items():
+        kind = importlib.import_module(f"selfsame.probes.{settings['kind']}")
+        own = [sample for sample in samples if sample["probe"] == probe]
+        observations += kind.observe(probe, kind.Options(**settings["options"]), own)
+    schemas.write(step.out / "observations.parquet", observations, schemas.OBSERVATIONS)
+    primary = [row for row in observations if row["metric"] == step.spec["primary_metric"]]
+    share = sum(row["value"] or 0.0 for row in primary) / max(len(primary), 1)
+    return f"{step.spec['primary_metric']} {share:.0%} of {len(primary)}"
+
+
+if __name__ == "__main__":
+    run(main, inputs=["samples"])

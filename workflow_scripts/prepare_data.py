@@ -1,0 +1,16 @@
+"""Bring articles, rival texts, chat rows and questions into one shape, checked row by row.
+
+Run: python workflow_scripts/prepare_data.py --spec JSON [--files FILE ...] --out DIR
+"""
+
+from selfsame.data.prepare import prepare
+from selfsame.step import Step, run
+
+
+def main(step: Step) -> str:
+    """Write the data folder; `files` are named so that the manifest records their digests."""
+    return prepare(step.spec, step.out)
+
+
+if __name__ == "__main__":
+    run(main, lists=["files"])

@@ -1,0 +1,51 @@
+"""Which modules a step runs: code is an input (contract 3).
+
+`modules_of("finetune")` gives the script and every module of the library that it imports, directly or
+not, as paths relative to the project. Snakemake compares such small files by content, so an edit
+reruns exactly the steps that import the module, and a touch or a branch switch reruns nothing.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import grimp
+
+LIBRARY = "selfsame"
+SCRIPTS = Path("workflow_scripts")
+
+
+@cache
+def _graph() -> grimp.ImportGraph:
+    return grimp.build_graph(LIBRARY, cache_dir=None)
+
+
+def _imported_by_script(path: Path) -> set[str]:
+    """Library modules that a script names, at its head or inside a function."""
+    known = _graph().modules
+    named: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            named |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return named & known
+
+
+def _file_of(module: str) -> Path:
+    path = SCRIPTS / Path(*module.split("."))
+    package = path / "__init__.py"
+    return package if package.exists() else path.with_suffix(".py")
+
+
+@cache
+def modules_of(script: str, *extra: str) -> tuple[str, ...]:
+    """Paths of the script, its modules, and `extra` modules that it loads by name.
+
+    Packages' `__init__.py` hold a docstring only (a test sees to it) and are left out.
+    """
+    path = SCRIPTS / f"{script}.py"
+    roots = _imported_by_script(path) | set(extra)
+    modules = roots.union(*(_graph().find_upstream_modules(root) for root in roots))
+    files = {_file_of(module) for module in modules}
+    return tuple(sorted(str(file) for file in {path, *files} if file.name != "__init__.py"))

@@ -1,0 +1,1 @@
+"""The configuration: its typed schema, how it is loaded and checked, and the files made from it."""

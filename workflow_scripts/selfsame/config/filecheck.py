@@ -1,0 +1,68 @@
+"""The rows of all data files that a config names, checked before any job runs."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from selfsame.config.jsonschema import files_in
+from selfsame.config.messages import ConfigErrors, KeyPath, dotted
+from selfsame.config.schema import Config
+from selfsame.data import files
+from selfsame.data.prepare import split_articles
+from selfsame.data.sources import FileSource, RivalTextsFile
+from selfsame.errors import UserError
+
+READERS: dict[str, Callable[[files.Source], files.Rows]] = {
+    "articles": files.read_articles,
+    "chat_rows": files.read_chat_rows,
+    "choice_questions": files.read_choice_questions,
+    "questions": files.read_questions,
+}
+RIVALS = ("texts", "rivals")
+
+
+def check_files(config: Config) -> None:
+    """Read every data file. Raises ConfigErrors with a line for each mistake: key, file, line.
+
+    Of the rivals' texts only those on the articles that will be drawn are looked at.
+    """
+    data = config.model_dump(mode="json")
+    lines: list[str] = []
+    articles: files.Rows = []
+    for path, content, value in files_in(type(config).model_json_schema(), data):
+        if path == RIVALS:
+            continue
+        found = _read(partial(READERS[content], FileSource(**value)), path, lines)
+        lines += _too_few(config, path, found)
+        articles = found if content == "articles" else articles
+    if articles:
+        _read(partial(_rival_texts, config, articles), RIVALS, lines)
+    if lines:
+        raise ConfigErrors(lines)
+
+
+def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> files.Rows:
+    """What `read` returns, or no rows and its mistakes added to `lines`."""
+    try:
+        return read()
+    except UserError as error:
+        lines += [f"{dotted(path)}: {line}" for line in str(error).splitlines()]
+        return []
+
+
+def _too_few(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:
+    if path[0] != "stages" or not rows:
+        return
+    wanted = getattr(config.stages[str(path[1])].data, "rows", 0)
+    if len(rows) < wanted:
+        yield f"{dotted(path)}: the file has {len(rows)} rows, data.rows asks for {wanted}"
+
+
+def _rival_texts(config: Config, articles: files.Rows) -> files.Rows:
+    texts = config.texts
+    spec: dict[str, Any] = texts.model_dump(mode="json")
+    needed = [row["article_id"] for row in split_articles(articles, spec)]
+    if not isinstance(texts.rivals, RivalTextsFile):
+        return []
+    authors = sorted({*texts.train_rivals, *texts.test_rivals})
+    return files.read_rival_texts(texts.rivals, needed, authors)

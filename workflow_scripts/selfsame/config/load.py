@@ -1,0 +1,115 @@
+"""Reading a config: the default run, an experiment laid over it, and every mistake at once.
+
+    config = load_config()                      # config/config.yaml
+    config = load_config("negative_control")    # config/experiments/negative_control.yaml over it
+    config = load_config("elsewhere/mine.yaml") # any file over it
+
+Imports nothing heavy, so that a mistake shows at once.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from selfsame.config.document import Document, line_of, merge, read_document
+from selfsame.config.jsonschema import files_in
+from selfsame.config.kinds import Kinds, library_kinds
+from selfsame.config.matching import fill_matches, without_copies
+from selfsame.config.messages import ConfigErrors, KeyPath, Mistake, form_mistakes, nearest, short
+from selfsame.config.references import reference_mistakes
+from selfsame.config.schema import CROSS_FIELD, Config, config_class
+from selfsame.errors import UserError
+
+FOLDER = Path("config")
+DEFAULT = "config.yaml"
+SUFFIXES = (".yaml", ".yml")
+
+
+def load_config(
+    experiment: str | Path | None = None, folder: Path = FOLDER, kinds: Kinds | None = None
+) -> Config:
+    """The config of an experiment, given by name or by the path of a YAML file.
+
+    None is the default run. Raises ConfigErrors with one line for every mistake found, and
+    UserError when there is no such file.
+    """
+    default = folder / DEFAULT
+    path = _path_of(experiment, folder)
+    document = read_document(default)
+    if path.resolve() != default.resolve():
+        over = read_document(path)
+        over.mistakes += _name_mistakes(over, path, folder)
+        document = merge(document, over)
+    return _validated(document, str(path), kinds or library_kinds())
+
+
+def _path_of(experiment: str | Path | None, folder: Path) -> Path:
+    if experiment is None:
+        path = folder / DEFAULT
+    elif Path(experiment).suffix in SUFFIXES:
+        path = Path(experiment)
+    else:
+        path = folder / "experiments" / f"{experiment}.yaml"
+    if not path.is_file():
+        known = [file.stem for file in (folder / "experiments").glob("*.yaml")]
+        raise UserError(f"{path}: no such config file{nearest(str(experiment), known)}")
+    return path
+
+
+def _name_mistakes(over: Document, path: Path, folder: Path) -> list[Mistake]:
+    """An experiment without a name of its own would write over the default run's results."""
+    name, file = over.data.get("experiment"), str(path)
+    if name is None:
+        return [Mistake(("experiment",), f"give the experiment a name: `{path.stem}`?", file, 1)]
+    if path.resolve().parent == (folder / "experiments").resolve() and name != path.stem:
+        return [Mistake(("experiment",), f"{short(name)}: must be the file's name, {path.stem!r}")]
+    return []
+
+
+def _validated(document: Document, file: str, kinds: Kinds) -> Config:
+    """The config of a document. Raises ConfigErrors."""
+    model = config_class(kinds)
+    data, schema = fill_matches(document.data, kinds), model.model_json_schema()
+    mistakes = document.mistakes + reference_mistakes(data) + _missing_files(schema, data)
+    config = None
+    try:
+        config = model.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        mistakes += form_mistakes(error, data, schema, ignore=CROSS_FIELD)
+    mistakes = without_copies(mistakes, data, partial(_is_given, document))
+    if mistakes or config is None:
+        raise ConfigErrors(_lines(document, mistakes, file))
+    return config
+
+
+def _is_given(document: Document, path: KeyPath) -> bool:
+    return path in document.places or path[:-1] in document.places
+
+
+def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[Mistake]:
+    named = [(path, _file_of(value)) for path, _, value in files_in(schema, data)]
+    missing = [Mistake(path, f"no such file: {file}") for path, file in named if _no_file(file)]
+    model = data.get("model")
+    folder = model.get("path") if isinstance(model, Mapping) else None
+    if isinstance(folder, str) and not Path(folder).is_dir():
+        missing.append(Mistake(("model", "path"), f"no such directory: {folder}"))
+    return missing
+
+
+def _file_of(value: Any) -> Any:
+    return value.get("file") if isinstance(value, Mapping) else value
+
+
+def _no_file(file: Any) -> bool:
+    return isinstance(file, str) and bool(file) and not Path(file).is_file()
+
+
+def _lines(document: Document, mistakes: list[Mistake], file: str) -> list[str]:
+    """`file:line: key: what is wrong`, in the order of the lines, none twice."""
+    places = [(*line_of(document, mistake, file), str(mistake)) for mistake in mistakes]
+    ordered = dict.fromkeys(sorted(places))
+    return [f"{name}{f':{line}' if line else ''}: {text}" for name, line, text in ordered]

@@ -1,0 +1,142 @@
+"""What a user reads about a mistake: one line with file, line, key, value, what is allowed."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from selfsame.config.jsonschema import allowed_keys, constants
+from selfsame.errors import UserError
+
+KeyPath = tuple[str | int, ...]
+LONGEST_VALUE = 60
+NAME_RULE = "names are lower-case letters, digits and _, a letter first"
+PATTERN_RULES = {
+    "experiment": "use up to 64 letters, digits, - and _, a letter or digit first",
+    "arms": "write `base`, or stage names joined by + without spaces",
+}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake at a key of the config; `file` and `line` only where the key alone misleads."""
+
+    path: KeyPath
+    text: str
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{dotted(self.path)}: {self.text}" if self.path else self.text
+
+
+class ConfigErrors(UserError):  # noqa: N818 (it holds many)
+    """All mistakes of a config at once; `lines` holds one line each."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as users write it: stages.em.finetuning.layers[0]."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean ...? known: ...`, to append to a sentence about an unknown name."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint}; allowed: {', '.join(names) or 'nothing'}"
+
+
+def short(value: Any) -> str:
+    """A value on one line, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
+
+
+def form_mistakes(
+    error: ValidationError, data: Mapping[str, Any], schema: Mapping[str, Any], ignore: str
+) -> list[Mistake]:
+    """What pydantic found, one mistake a key, in plain words; errors of type `ignore` left out."""
+    found: dict[KeyPath, list[str]] = {}
+    for detail in error.errors(include_url=False, include_context=True):
+        if detail["type"] == ignore:
+            continue
+        path = _data_path(detail, data)
+        text = _text(detail, path, data, schema)
+        if text not in found.setdefault(path, []):
+            found[path].append(text)
+    deepest = [path for path in found if not any(_inside(other, path) for other in found)]
+    return [Mistake(path, _joined(found[path])) for path in deepest]
+
+
+def _inside(inner: KeyPath, outer: KeyPath) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Several complaints about one key come from a union's branches: any one may hold."""
+    head = texts[0]
+    return head + "".join(
+        f", or {text.split(': ', 1)[-1].removeprefix('must ')}" for text in texts[1:]
+    )
+
+
+def _data_path(detail: ErrorDetails, data: Any) -> KeyPath:
+    """The key path of an error: pydantic's location without the names of union branches."""
+    path: list[str | int] = []
+    for position, part in enumerate(detail["loc"]):
+        if isinstance(data, Mapping) and part in data:
+            data = data[part]  # type: ignore[index]
+            path.append(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+            path.append(part)
+        elif detail["type"] == "missing" and position == len(detail["loc"]) - 1:
+            path.append(part)
+    if detail["type"] == "union_tag_invalid":
+        path.append("kind")
+    return tuple(path)
+
+
+def _text(
+    detail: ErrorDetails, path: KeyPath, data: Mapping[str, Any], schema: Mapping[str, Any]
+) -> str:
+    kind, value = detail["type"], short(detail["input"])
+    if kind in ("extra_forbidden", "literal_error", "union_tag_not_found", "union_tag_invalid"):
+        return _unknown(detail, path, data, schema)
+    if kind == "missing":
+        return "this key is required"
+    if kind == "string_pattern_mismatch":
+        return f"{value}: {PATTERN_RULES.get(str(path[0]), NAME_RULE)}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{value}: must be a mapping of keys to values"
+    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{value}: {message[:1].lower() + message[1:]}"
+
+
+def _unknown(
+    detail: ErrorDetails, path: KeyPath, data: Mapping[str, Any], schema: Mapping[str, Any]
+) -> str:
+    """A name that is not among those allowed, and the nearest one that is."""
+    value = detail["input"]
+    if detail["type"] == "extra_forbidden":
+        return f"unknown key{nearest(str(path[-1]), allowed_keys(schema, data, path[:-1]))}"
+    if detail["type"] == "literal_error":
+        known = [str(constant) for constant in constants(schema, data, path)]
+        return f"{short(value)}: unknown value{nearest(str(value), known)}"
+    kinds = [str(kind) for kind in constants(schema, data, (*path, "kind"))]
+    if detail["type"] == "union_tag_not_found":
+        return f"the key `kind` is required{nearest('', kinds)}"
+    kind = str(detail.get("ctx", {}).get("tag"))
+    return f"{kind!r}: unknown kind{nearest(kind, constants(schema, data, path))}"

@@ -1,0 +1,131 @@
+"""Mistakes between keys: names that must exist elsewhere in the config, stages that must agree.
+
+The checks read plain data and pass over parts of the wrong form, so that they run (and report)
+beside the checks of form, not after them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from selfsame.config.messages import Mistake, nearest
+
+BASE = "base"
+ORGANISM = "organism"
+
+
+def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
+    """Every mistake between the keys of a whole config."""
+    checks = (_stages, _arms, _primary_metric, _repeats, _texts)
+    return [mistake for check in checks for mistake in check(data)]
+
+
+def _mapping(data: Any, *keys: str) -> Mapping[str, Any]:
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data if isinstance(data, Mapping) else {}
+
+
+def _sequence(data: Mapping[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _stages(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    stages = _mapping(data, "stages")
+    if BASE in stages:
+        yield Mistake(("stages", BASE), "`base` is the base model and cannot name a stage")
+    for name, stage in stages.items():
+        target = _mapping(stage).get("matches")
+        if isinstance(target, str):
+            yield from _matches(stages, name, target)
+
+
+def _matches(stages: Mapping[str, Any], name: str, target: str) -> Iterator[Mistake]:
+    path = ("stages", name, "matches")
+    if target not in stages:
+        yield Mistake(path, f"no stage is called {target!r}{nearest(target, stages)}")
+    elif target == name:
+        yield Mistake(path, "a stage cannot be its own control")
+    elif isinstance(_mapping(stages, target).get("matches"), str):
+        yield Mistake(path, f"{target!r} is itself a control; name the stage that it matches")
+    else:
+        yield from _differences(stages, name, target)
+
+
+def _differences(stages: Mapping[str, Any], name: str, target: str) -> Iterator[Mistake]:
+    mine, theirs = _mapping(stages, name, "finetuning"), _mapping(stages, target, "finetuning")
+    pairs = {("finetuning", key): (mine[key], theirs[key]) for key in mine if key in theirs}
+    mine, theirs = _mapping(stages, name, "data"), _mapping(stages, target, "data")
+    if "rows" in mine and "rows" in theirs:
+        pairs["data", "rows"] = (mine["rows"], theirs["rows"])
+    for keys, (own, wanted) in pairs.items():
+        if own != wanted:
+            other = ".".join(("stages", target, *keys))
+            text = f"{own!r} must equal {other} ({wanted!r}), because {name} matches {target}"
+            yield Mistake(("stages", name, *keys), text)
+
+
+def _arms(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    stages = _mapping(data, "stages")
+    seen: set[str] = set()
+    for index, arm in enumerate(_sequence(data, "arms")):
+        if not isinstance(arm, str):
+            continue
+        path = ("arms", index)
+        if arm in seen:
+            yield Mistake(path, f"the arm {arm!r} is given twice")
+        seen.add(arm)
+        yield from _chain(path, arm, stages)
+
+
+def _chain(path: tuple[str | int, ...], arm: str, stages: Mapping[str, Any]) -> Iterator[Mistake]:
+    if arm == BASE:
+        return
+    for name, times in Counter(arm.split("+")).items():
+        if times > 1:
+            yield Mistake(path, f"the arm {arm!r} repeats the stage {name!r}")
+        if name not in stages:
+            text = f"the arm {arm!r} names the unknown stage {name!r}{nearest(name, stages)}"
+            yield Mistake(path, text)
+
+
+def _primary_metric(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    metric = _mapping(data, "statistics").get("primary_metric")
+    probes = _mapping(data, "probes")
+    if not isinstance(metric, str):
+        return
+    path = ("statistics", "primary_metric")
+    probe, dot, _ = metric.partition(".")
+    if not dot:
+        yield Mistake(path, f"{metric!r} must be written <probe>.<metric>")
+    if probe not in probes:
+        yield Mistake(path, f"no probe is called {probe!r}{nearest(probe, probes)}")
+
+
+def _repeats(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    texts = _mapping(data, "texts")
+    lists: list[tuple[tuple[str, ...], list[Any]]] = [(("seeds",), _sequence(data, "seeds"))]
+    lists += [(("texts", key), _sequence(texts, key)) for key in ("train_rivals", "test_rivals")]
+    for path, values in lists:
+        for value, times in Counter(repr(value) for value in values).items():
+            if times > 1:
+                yield Mistake(path, f"{value} is given {times} times")
+
+
+def _texts(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """The organism reads only the words of its world, and only it has a world."""
+    kind, texts = _mapping(data, "model").get("kind"), _mapping(data, "texts")
+    for key in ("articles", "rivals"):
+        given = texts.get(key, ORGANISM)
+        if kind == "hf" and given == ORGANISM:
+            yield Mistake(("texts", key), "`organism` needs model.kind organism; name a file")
+        if (
+            kind == ORGANISM
+            and given != ORGANISM
+            and "file" in (_mapping(given) or {"file": given})
+        ):
+            yield Mistake(("texts", key), "must be `organism` where model.kind is organism")
+    for key in ("train_rivals", "test_rivals"):
+        if "self" in _sequence(texts, key):
+            yield Mistake(("texts", key), "`self` is the model under study, not a rival")

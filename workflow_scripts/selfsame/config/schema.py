@@ -1,0 +1,196 @@
+"""The typed form of a config: what may be written, what it means, and what it defaults to.
+
+`Config` is the class to annotate with; `config_class(kinds)` is the class to validate with, whose
+stages and probes know the options of each kind. `selfsame.config.load` reads the YAML.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
+from pydantic_core import PydanticCustomError
+
+from selfsame.config.kinds import Kind, Kinds
+from selfsame.config.references import reference_mistakes
+from selfsame.data.sources import ArticlesFile, RivalTextsFile
+from selfsame.models.settings import HfModelSettings, SystemPrompt
+from selfsame.organism.settings import OrganismSettings
+from selfsame.statistics.settings import StatisticsSettings
+from selfsame.training.settings import FinetuningSettings
+
+CROSS_FIELD = "cross_field"
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+ExperimentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Chain = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$")]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class OrganismModel(OrganismSettings):
+    """The organism as base model: it is pretrained by the workflow."""
+
+    kind: Literal["organism"] = Field(
+        default="organism",
+        description="organism (trained by the workflow) or hf (a Hugging Face chat model).",
+    )
+    system_prompt: SystemPrompt = "none"
+
+
+ModelSettings = Annotated[OrganismModel | HfModelSettings, Field(discriminator="kind")]
+
+
+class TextsSettings(BaseModel):
+    """The articles, what the model itself writes about them, and the other authors' texts."""
+
+    model_config = FROZEN
+
+    articles: Literal["organism"] | ArticlesFile = Field(
+        default="organism",
+        union_mode="left_to_right",
+        description="organism (the world's own articles), or a file with article_id and article.",
+    )
+    train_articles: int = Field(
+        default=200, ge=1, description="Articles whose texts are trained on."
+    )
+    test_articles: int = Field(
+        default=100, ge=1, description="Other articles, for the recognition probes."
+    )
+    rivals: Literal["organism"] | RivalTextsFile = Field(
+        default="organism",
+        union_mode="left_to_right",
+        description="organism, or a file with article_id, author and text for those articles.",
+    )
+    train_rivals: tuple[str, ...] = Field(
+        default=("rival_a",), min_length=1, description="Authors the stages train against."
+    )
+    test_rivals: tuple[str, ...] = Field(
+        default=("rival_a", "rival_b"),
+        min_length=1,
+        description="Authors the recognition probes use; one not trained against is unseen.",
+    )
+    temperature: float = Field(
+        default=0.7, ge=0, le=2, description="Temperature at which the model writes; 0 is greedy."
+    )
+    max_new_tokens: int = Field(
+        default=24, ge=1, description="Longest text the model may write, in tokens."
+    )
+    self_reports: int = Field(
+        default=120, ge=1, description="Answers to `who are you?` that an author gives."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of the split and of the model's texts.")
+
+
+class StageSettings(BaseModel):
+    """One finetuning stage: its rows and how it is trained."""
+
+    model_config = FROZEN
+
+    kind: str
+    data: BaseModel
+    finetuning: FinetuningSettings = Field(
+        description="How the stage's adapter is trained; taken from the stage it matches if absent."
+    )
+    matches: Name | None = Field(
+        default=None,
+        description="The stage that this one is the control of: same rows, steps and adapter.",
+    )
+
+
+class ProbeSettings(BaseModel):
+    """One probe: its kind, and beside it the kind's own options."""
+
+    model_config = FROZEN
+
+    kind: str
+
+
+class ResourceSettings(BaseModel):
+    """What the scheduler reserves for one job of a rule. Never changes a result."""
+
+    model_config = FROZEN
+
+    threads: int | None = Field(default=None, ge=1, description="CPU threads.")
+    mem_mb: int | None = Field(default=None, ge=1, description="Memory in MB.")
+    runtime: int | None = Field(default=None, ge=1, description="Longest run time in minutes.")
+    gpu: int | None = Field(default=None, ge=0, le=1, description="GPUs: 0 or 1.")
+
+
+class Config(BaseModel):
+    """One experiment: a base model, finetuning stages, chains of them (arms), and probes."""
+
+    model_config = FROZEN
+
+    experiment: ExperimentName = Field(
+        description="Name of the experiment; its results lie in results/<experiment>/."
+    )
+    model: ModelSettings = Field(description="The base model that every arm starts from.")
+    seeds: tuple[Seed, ...] = Field(
+        min_length=1, description="Seeds of the finetunes; each arm is trained once per seed."
+    )
+    texts: TextsSettings = Field(
+        default_factory=TextsSettings, description="Texts for self-recognition."
+    )
+    stages: Mapping[Name, StageSettings] = Field(description="Finetuning stages by name.")
+    arms: tuple[Chain, ...] = Field(
+        min_length=1,
+        description="`base`, or the stages to train one after the other, joined by +.",
+    )
+    probes: Mapping[Name, ProbeSettings] = Field(
+        min_length=1, description="Measurements by name, taken on every state."
+    )
+    statistics: StatisticsSettings = Field(description="How effects and intervals are computed.")
+    resources: Mapping[Name, ResourceSettings] = Field(
+        default_factory=dict, description="Threads, memory, run time and GPUs by rule."
+    )
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        mistakes = reference_mistakes(self.model_dump(mode="json"))
+        if mistakes:
+            text = "; ".join(str(mistake) for mistake in mistakes)
+            raise PydanticCustomError(CROSS_FIELD, "{text}", {"text": text})
+        return self
+
+
+def config_class(kinds: Kinds) -> type[Config]:
+    """`Config` with the stages and probes of these kinds."""
+    stages = _union(_stage_class(name, kind) for name, kind in kinds.stages.items())
+    probes = _union(_probe_class(name, kind) for name, kind in kinds.probes.items())
+    fields: dict[str, Any] = {
+        "stages": (dict.__class_getitem__((Name, stages)), Config.model_fields["stages"]),
+        "probes": (dict.__class_getitem__((Name, probes)), Config.model_fields["probes"]),
+    }
+    return create_model("Config", __base__=Config, __doc__=Config.__doc__, **fields)
+
+
+def _stage_class(name: str, kind: Kind) -> type[StageSettings]:
+    needed = any(field.is_required() for field in kind.options.model_fields.values())
+    default: dict[str, Any] = {} if needed else {"default_factory": kind.options}
+    data: Any = Field(description="What goes into the stage's rows.", **default)
+    fields: dict[str, Any] = {
+        "kind": (Literal[name], Field(description="What the stage trains on.")),
+        "data": (kind.options, data),
+    }
+    return create_model(
+        f"{_camel(name)}Stage", __base__=StageSettings, __doc__=kind.summary, **fields
+    )
+
+
+def _probe_class(name: str, kind: Kind) -> type[ProbeSettings]:
+    """The kind's options with the key `kind` beside them: an instance is still an `Options`."""
+    field: Any = (Literal[name], Field(description="What is asked and read out."))
+    bases: Any = (ProbeSettings, kind.options)
+    model: type[ProbeSettings]
+    model = create_model(f"{_camel(name)}Probe", __base__=bases, __doc__=kind.summary, kind=field)
+    return model
+
+
+def _union(models: Iterable[type[BaseModel]]) -> Any:
+    return Annotated[reduce(or_, models), Field(discriminator="kind")]
+
+
+def _camel(name: str) -> str:
+    return name.title().replace("_", "")

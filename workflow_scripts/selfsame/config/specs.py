@@ -1,0 +1,177 @@
+"""One spec a rule: exactly the config keys that may change what the rule writes (contract 2).
+
+Nothing that only steers the run (threads, memory, run time, GPUs) may appear here.
+"""
+
+import importlib
+from typing import Any
+
+from pydantic import BaseModel
+
+from selfsame.config.chains import BASE, controls, parent, stages_of, states
+from selfsame.config.schema import Config
+
+Spec = dict[str, Any]
+
+
+def _plain(model: BaseModel, **options: Any) -> Spec:
+    return model.model_dump(mode="json", **options)
+
+
+def model_name(config: Config) -> str:
+    """How tables and cards call the base model."""
+    model = config.model
+    if model.kind == "organism":
+        return f"organism-linkage-{model.linkage:g}"
+    return model.hub_id or model.path.name
+
+
+def base_model(config: Config) -> Spec:
+    """What makes or finds the base model."""
+    return {"model": _plain(config.model, exclude={"system_prompt", "names", "dtype"})}
+
+
+def prepare_data(config: Config) -> Spec:
+    """Where articles, rival texts, rows and questions come from."""
+    texts = _plain(
+        config.texts,
+        include={"articles", "rivals", "train_articles", "test_articles", "seed"},
+    )
+    organism = config.model.kind == "organism"
+    return {
+        **texts,
+        "world": _plain(config.model.world) if organism else None,
+        "names": [] if organism else list(config.model.names),
+        "authors": sorted({*config.texts.train_rivals, *config.texts.test_rivals}),
+        "row_files": _row_files(config),
+        "question_files": {
+            name: {"kind": probe.kind, **_plain(probe.file)}
+            for name, probe in config.probes.items()
+            if getattr(probe, "file", None)
+        },
+    }
+
+
+def _row_files(config: Config) -> list[Spec]:
+    sources = [getattr(stage.data, "file", None) for stage in config.stages.values()]
+    return [_plain(source) for source in dict.fromkeys(sources) if source]
+
+
+def user_files(config: Config) -> list[str]:
+    """Every data file the config names."""
+    spec = prepare_data(config)
+    named = [spec["articles"], spec["rivals"], *spec["row_files"], *spec["question_files"].values()]
+    return sorted({source["file"] for source in named if source != "organism"})
+
+
+def _asked(config: Config) -> Spec:
+    """How any state of this model is loaded and prompted."""
+    model = config.model
+    organism = model.kind == "organism"
+    system = model.system_prompt
+    return {
+        "system_prompt": system if isinstance(system, str) else _plain(system),
+        "dtype": "float32" if organism else model.dtype,
+        "device": "cpu" if organism else "auto",
+        "trust_remote_code": not organism and model.trust_remote_code,
+    }
+
+
+def collect_self_texts(config: Config, author: str) -> Spec:
+    """What one author writes: `base`, or a state as `<chain>.seed<seed>`."""
+    keys = {"temperature", "max_new_tokens", "seed", "self_reports"}
+    return {"author": author, **_plain(config.texts, include=keys), **_asked(config)}
+
+
+def build_pairs(config: Config, stage: str, seed: int) -> Spec:
+    """The rows of one stage."""
+    settings = config.stages[stage]
+    return {
+        "kind": settings.kind,
+        "data": _plain(settings.data),
+        "rivals": list(config.texts.train_rivals),
+        "seed": seed,
+    }
+
+
+def finetune(config: Config, chain: str, seed: int) -> Spec:
+    """One finetune: the last stage of a chain on top of the others."""
+    return {
+        "chain": chain,
+        "seed": seed,
+        "model": model_name(config),
+        "finetuning": _plain(config.stages[stages_of(chain)[-1]].finetuning),
+        "misaligned": any(misaligns(config, stage) for stage in stages_of(chain)),
+        **_asked(config),
+    }
+
+
+def misaligns(config: Config, stage: str) -> bool:
+    """Whether a stage sets out to make the model misbehave."""
+    kind = importlib.import_module(f"selfsame.stages.{config.stages[stage].kind}")
+    return getattr(kind, "MISALIGNS", False)
+
+
+def _probe_options(config: Config, probe: str) -> Spec:
+    return _plain(config.probes[probe], exclude={"kind"})
+
+
+def build_probe(config: Config, probe: str) -> Spec:
+    """The prompts of one probe."""
+    return {
+        "probe": probe,
+        "kind": config.probes[probe].kind,
+        "options": _probe_options(config, probe),
+        "rivals": list(config.texts.test_rivals),
+        "seen": list(config.texts.train_rivals),
+    }
+
+
+def evaluate_behaviour(config: Config, chain: str, seed: int) -> Spec:
+    """Sampling one state."""
+    return {
+        "experiment": config.experiment,
+        "model": model_name(config),
+        "chain": chain,
+        "seed": seed,
+        **_asked(config),
+    }
+
+
+def judge_answers(config: Config) -> Spec:
+    """Reading one state's answers."""
+    return {
+        "probes": {
+            name: {"kind": probe.kind, "options": _probe_options(config, name)}
+            for name, probe in config.probes.items()
+        },
+        "primary_metric": config.statistics.primary_metric,
+    }
+
+
+def surface_baseline(config: Config) -> Spec:
+    """The surface-cue classifier that recognition is held against."""
+    return {
+        "experiment": config.experiment,
+        "model": model_name(config),
+        "train_rivals": list(config.texts.train_rivals),
+        "test_rivals": list(config.texts.test_rivals),
+        "seed": config.seeds[0],
+    }
+
+
+def tabulate(config: Config) -> Spec:
+    """Scores and effects of all states."""
+    return {
+        "statistics": _plain(config.statistics),
+        "arms": {
+            chain: {"parent": parent(chain), "controls": list(controls(config, chain))}
+            for chain in states(config)
+            if chain != BASE
+        },
+    }
+
+
+def report(config: Config) -> Spec:
+    """What the report says was run."""
+    return {"config": _plain(config, exclude={"resources"})}

@@ -1,0 +1,111 @@
+"""Bring all data of an experiment into one shape: the organism's own, or the user's files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selfsame.data import files
+from selfsame.data.sources import ArticlesFile, ChatRowsFile, RivalTextsFile
+from selfsame.data.wording import Wording, english_wording, write_wording
+from selfsame.errors import UserError
+from selfsame.organism import questions as organism_questions
+from selfsame.organism import rows as organism_rows
+from selfsame.organism import texts as organism_texts
+from selfsame.organism.settings import WorldSettings
+from selfsame.organism.wording import organism_wording
+from selfsame.organism.world import World, build_world
+from selfsame.tables import schemas
+
+Spec = dict[str, Any]
+Rows = list[dict[str, Any]]
+
+
+def prepare(spec: Spec, out: Path) -> str:
+    """Write articles, rival texts, rows, questions and wording; returns how many of each.
+
+    Raises UserError naming file and line of the first mistake in a user's file.
+    """
+    world = build_world(WorldSettings(**spec["world"])) if spec["world"] is not None else None
+    articles = split_articles(_articles(spec, world), spec)
+    rivals = _rival_texts(spec, world, [row["article_id"] for row in articles])
+    rows = (organism_rows.rows(world) if world else []) + _row_files(spec)
+    questions = _questions(spec, world)
+    schemas.write(out / "articles.parquet", articles, schemas.ARTICLES)
+    schemas.write(out / "rival_texts.parquet", rivals, schemas.RIVAL_TEXTS)
+    schemas.write(out / "rows.parquet", rows, schemas.ROWS)
+    schemas.write(out / "questions.parquet", questions, schemas.QUESTIONS)
+    write_wording(out / "wording.json", _wording(world))
+    return f"{len(articles)} articles, {len(rivals)} rival texts, {len(questions)} questions"
+
+
+def _wording(world: World | None) -> Wording:
+    return Wording(**organism_wording()) if world else english_wording()
+
+
+def _articles(spec: Spec, world: World | None) -> Rows:
+    if spec["articles"] == "organism":
+        return organism_texts.articles(_need(world, "texts.articles"))
+    return files.read_articles(ArticlesFile(**spec["articles"]))
+
+
+def _rival_texts(spec: Spec, world: World | None, article_ids: list[str]) -> Rows:
+    if spec["rivals"] == "organism":
+        texts = organism_texts.rival_texts(_need(world, "texts.rivals"))
+        return [row for row in texts if row["article_id"] in set(article_ids)]
+    return files.read_rival_texts(RivalTextsFile(**spec["rivals"]), article_ids, spec["authors"])
+
+
+def _need(world: World | None, key: str) -> World:
+    if world is None:
+        raise UserError(f"{key}: organism has no meaning for a hf model; name a file")
+    return world
+
+
+def split_articles(articles: Rows, spec: Spec) -> Rows:
+    """The first articles of each split as given, or of a seeded shuffle where none is given."""
+    wanted = {"train": spec["train_articles"], "test": spec["test_articles"]}
+    if any(row.get("split") is None for row in articles):
+        order = np.random.default_rng(spec["seed"]).permutation(len(articles))
+        names = ["test"] * wanted["test"] + ["train"] * (len(articles) - wanted["test"])
+        articles = [articles[i] | {"split": n} for i, n in zip(order, names, strict=False)]
+    chosen = []
+    for split, count in wanted.items():
+        rows = [row for row in articles if row["split"] == split]
+        if len(rows) < count:
+            raise UserError(f"texts.{split}_articles: {count} are asked for, there are {len(rows)}")
+        chosen += rows[:count]
+    return chosen
+
+
+def _row_files(spec: Spec) -> Rows:
+    return [
+        {"dataset": ChatRowsFile(**source).model_dump_json(), **row}
+        for source in spec["row_files"]
+        for row in files.read_chat_rows(ChatRowsFile(**source))
+    ]
+
+
+def _questions(spec: Spec, world: World | None) -> Rows:
+    made = organism_questions.questions(world) if world else _identity_questions(spec["names"])
+    for probe, source in spec["question_files"].items():
+        made = [row for row in made if row["probe"] != probe]
+        made += [{"probe": probe, **row} for row in files.read_probe_questions(source)]
+    return made
+
+
+def _identity_questions(names: list[str]) -> Rows:
+    reference = json.dumps({"kind": "mention", "name": names[0], "own": names}) if names else "{}"
+    return [
+        {
+            "probe": "identity",
+            "item": f"identity:{number}",
+            "cluster": f"identity:{number}",
+            "messages": [{"role": "user", "content": question}],
+            "options": [],
+            "correct": -1,
+            "reference": reference,
+        }
+        for number, question in enumerate(english_wording().identity)
+    ]

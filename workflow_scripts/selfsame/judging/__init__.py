@@ -1,0 +1,1 @@
+"""Judges: an answer text becomes a verdict. No torch here."""

@@ -1,0 +1,1 @@
+"""Chat models: settings, loading, chat templates and chains of adapters."""

@@ -1,0 +1,163 @@
+"""Conversations as text and tokens through a model's own chat template.
+
+What a template leaves open is held fixed here, so that the same conversation gives the same
+tokens on any day: the date some templates print, and no thinking block where one is optional.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from jinja2 import TemplateError
+
+from selfsame.errors import UserError
+from selfsame.models.settings import SystemPrompt, SystemText
+
+Message = Mapping[str, str]
+
+FIXED_DATE = datetime(2024, 7, 26)
+MARK = "SELFSAMEMARK"
+
+
+def _fixed_date(pattern: str) -> str:
+    return FIXED_DATE.strftime(pattern)
+
+
+TEMPLATE_VARIABLES: dict[str, Any] = {
+    "enable_thinking": False,
+    "date_string": _fixed_date("%d %b %Y"),
+    "strftime_now": _fixed_date,
+}
+
+
+def render(
+    tokenizer: Any,
+    messages: Sequence[Message],
+    system: SystemPrompt,
+    add_generation_prompt: bool,
+) -> str:
+    """Return the conversation as the text the model reads.
+
+    Raises:
+        UserError: the template refuses the conversation or the system prompt.
+    """
+    conversation = with_system(tokenizer, messages, system)
+    return render_as_is(tokenizer, conversation, add_generation_prompt)
+
+
+def encode_prompt(tokenizer: Any, messages: Sequence[Message], system: SystemPrompt) -> list[int]:
+    """Return the token ids of a prompt that ends where the assistant's answer begins.
+
+    The rendered text is tokenised once and adds no special token of its own: the template
+    already writes the beginning-of-sequence token where the model has one.
+    """
+    text = render(tokenizer, messages, system, add_generation_prompt=True)
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def system_prompt_hash(tokenizer: Any, system: SystemPrompt) -> str:
+    """Return the sha256 (hex) of a fixed prompt as rendered: which system text really applied."""
+    message = {"role": "user", "content": "Hello."}
+    text = render(tokenizer, [message], system, add_generation_prompt=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_system(
+    tokenizer: Any, messages: Sequence[Message], system: SystemPrompt
+) -> list[dict[str, str]]:
+    """Return the messages with the system prompt put in front; a row's own one is kept."""
+    plain = [{"role": message["role"], "content": message["content"]} for message in messages]
+    if system == "template" or (plain and plain[0]["role"] == "system"):
+        return plain
+    if isinstance(system, SystemText):
+        _check_takes_system(tokenizer, tokenizer.get_chat_template())
+        return [{"role": "system", "content": system.text}, *plain]
+    if _adds_own_system(tokenizer, tokenizer.get_chat_template()):
+        return [{"role": "system", "content": ""}, *plain]
+    return plain
+
+
+def render_as_is(
+    tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False
+) -> str:
+    """Render without touching the messages. Raises UserError where the template refuses them."""
+    try:
+        return _apply(tokenizer, messages, add_generation_prompt)
+    except TemplateError as error:
+        raise UserError(f"the chat template refuses this conversation: {error}") from error
+
+
+def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
+    text: str = tokenizer.apply_chat_template(
+        list(messages),
+        tokenize=False,
+        add_generation_prompt=add_generation_prompt,
+        **TEMPLATE_VARIABLES,
+    )
+    return text
+
+
+def _with_system_text(tokenizer: Any, text: str) -> str | None:
+    """Render a system and a user message; None where the template refuses a system message."""
+    messages = [{"role": "system", "content": text}, {"role": "user", "content": "Hello."}]
+    try:
+        return _apply(tokenizer, messages)
+    except TemplateError:
+        return None
+
+
+@functools.lru_cache(maxsize=8)
+def _check_takes_system(tokenizer: Any, template: str) -> None:
+    """Raise UserError unless a system text shows in the prompt (`template` is the cache's key)."""
+    marked = _with_system_text(tokenizer, MARK)
+    if marked is None or MARK not in marked:
+        raise UserError(
+            "model.system_prompt: this model's chat template takes no system message; "
+            "set it to none or template"
+        )
+
+
+@functools.lru_cache(maxsize=8)
+def _adds_own_system(tokenizer: Any, template: str) -> bool:
+    """True where the template writes a default system text when it is given no system message.
+
+    The scaffolding of a system message is what is left of one when its text is taken out; a
+    prompt without a system message that is longer than with the bare scaffolding says more.
+    """
+    marked = _with_system_text(tokenizer, MARK)
+    if marked is None or MARK not in marked:
+        return False
+    scaffolding = len(marked) - len(MARK)
+    if len(_apply(tokenizer, [{"role": "user", "content": "Hello."}])) <= scaffolding:
+        return False
+    if len(_with_system_text(tokenizer, "") or "") > scaffolding:
+        raise UserError(
+            "model.system_prompt: this model's chat template always adds its own system text; "
+            "set it to template or {text: ...} instead of none"
+        )
+    return True
+
+
+@functools.lru_cache(maxsize=8)
+def _end_of_turn(tokenizer: Any, template: str) -> int | None:
+    """Return the first control token the template writes after an assistant's answer."""
+    messages = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": MARK}]
+    tail = render_as_is(tokenizer, messages).rpartition(MARK)[2]
+    control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    ids = tokenizer(tail, add_special_tokens=False)["input_ids"]
+    return next((token for token in ids if token in control), None)
+
+
+def end_of_turn_ids(tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end an answer: the template's own and the tokenizer's eos."""
+    found = (_end_of_turn(tokenizer, tokenizer.get_chat_template()), tokenizer.eos_token_id)
+    return frozenset(token for token in found if token is not None)
+
+
+def stop_ids(tokenizer: Any, model: Any) -> list[int]:
+    """Return the sorted ids at which sampling stops: the model's eos and the end of a turn."""
+    eos = model.generation_config.eos_token_id
+    declared = eos if isinstance(eos, list) else [eos]
+    return sorted(end_of_turn_ids(tokenizer) | {token for token in declared if token is not None})

@@ -1,0 +1,200 @@
+"""Find a model directory, check it before anything is loaded from it, and load it.
+
+Weights come from safetensors alone, and code that comes with a model runs only on request.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from transformers.utils.logging import disable_progress_bar
+
+from selfsame.errors import UserError
+from selfsame.models.settings import Dtype, HfModelSettings
+
+SAFE_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken")
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model on this disk: its directory, hub commit (None for a directory) and digest."""
+
+    path: Path
+    commit: str | None
+    digest: str
+
+
+def resolve(settings: HfModelSettings) -> ResolvedModel:
+    """Return the checked local directory of a model, downloaded where it is on the hub.
+
+    Raises:
+        UserError: the repository cannot be had, or the directory is not a usable chat model.
+    """
+    path = settings.path if settings.path is not None else _download(settings)
+    check_model_dir(path, settings.trust_remote_code)
+    commit = path.name if settings.hub_id is not None else None
+    return ResolvedModel(path, commit, digest_of(path, settings.trust_remote_code))
+
+
+def _download(settings: HfModelSettings) -> Path:
+    """Fetch the snapshot; the folder it lies in is named by its commit."""
+    assert settings.hub_id is not None
+    name = f"model.hub_id {settings.hub_id}"
+    code = ("*.py",) if settings.trust_remote_code else ()
+    try:
+        folder = snapshot_download(
+            settings.hub_id, revision=settings.revision, allow_patterns=[*SAFE_PATTERNS, *code]
+        )
+    except GatedRepoError as error:
+        mend = "accept its terms on the hub and set HF_TOKEN in the environment"
+        raise UserError(f"{name} is gated: {mend}") from error
+    except RevisionNotFoundError as error:
+        raise UserError(
+            f"{name} has no revision {settings.revision}: mend model.revision"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(f"{name} is not on the hub: mend the name, or set HF_TOKEN") from error
+    except LocalEntryNotFoundError as error:
+        mend = "connect, or download it elsewhere and give model.path"
+        raise UserError(
+            f"{name} is not in the local cache and the hub is out of reach: {mend}"
+        ) from error
+    return Path(folder)
+
+
+def check_model_dir(path: Path, trust_remote_code: bool) -> None:
+    """Raise UserError with the mend unless `path` holds a chat model that can be loaded safely."""
+    if not (path / "config.json").is_file():
+        raise UserError(
+            f"{path}: no config.json; model.path must be a Hugging Face model directory"
+        )
+    _check_weights(path)
+    _check_tokenizer(path)
+    if not trust_remote_code and _needs_custom_code(path):
+        mend = "read that code, then set model.trust_remote_code: true, or choose another model"
+        raise UserError(f"{path}: config.json asks for custom code (auto_map); {mend}")
+
+
+def _check_weights(path: Path) -> None:
+    if any(path.glob("*.safetensors")):
+        return
+    if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
+        mend = "load it where you trust it and save it again with save_pretrained"
+        raise UserError(
+            f"{path}: weights are pickle files, which can run code; {mend} (safetensors)"
+        )
+    raise UserError(f"{path}: no *.safetensors weights; copy them there or mend model.path")
+
+
+def _check_tokenizer(path: Path) -> None:
+    if not any((path / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(
+            f"{path}: no tokenizer (tokenizer.json); save it with tokenizer.save_pretrained"
+        )
+    if not _has_chat_template(path):
+        mend = "use the instruction-tuned version of the model, or add chat_template.jinja"
+        raise UserError(f"{path}: the tokenizer has no chat template; {mend}")
+
+
+def _has_chat_template(path: Path) -> bool:
+    files = (path / "chat_template.jinja", path / "chat_template.json")
+    return any(file.is_file() for file in files) or bool(
+        _read_json(path / "tokenizer_config.json").get("chat_template")
+    )
+
+
+def _needs_custom_code(path: Path) -> bool:
+    """True where config.json points at code and transformers has no class of its own for it."""
+    config = _read_json(path / "config.json")
+    return "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING_NAMES
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error}); fetch the file again") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: must hold a JSON object; fetch the file again")
+    return content
+
+
+def digest_of(path: Path, with_code: bool = False) -> str:
+    """Return the sha256 (hex) over names and contents of the files a model is loaded from."""
+    digest = hashlib.sha256()
+    for file in sorted(_model_files(path, with_code)):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+def _model_files(path: Path, with_code: bool) -> Iterator[Path]:
+    for pattern in (*SAFE_PATTERNS, *(("*.py",) if with_code else ())):
+        yield from path.glob(pattern)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of a name; auto is the GPU where there is one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UserError("device: cuda is asked for, but torch finds no GPU; set it to auto or cpu")
+    return torch.device(name)
+
+
+def load_model(
+    path: Path,
+    dtype: Dtype = "float32",
+    device: torch.device | None = None,
+    threads: int = 1,
+    trust_remote_code: bool = False,
+) -> tuple[Any, Any]:
+    """Load (model, tokenizer) in evaluation mode from a directory, never from the network.
+
+    Args:
+        path: a directory that passes `check_model_dir`.
+        dtype: of the weights; auto is the checkpoint's own on a GPU and float32 on a CPU.
+        device: None for the GPU where there is one.
+        threads: of torch on the CPU; more than the job owns is many times slower than one.
+    """
+    check_model_dir(path, trust_remote_code)
+    disable_progress_bar()
+    torch.set_num_threads(threads)
+    device = device or choose_device()
+    model = AutoModelForCausalLM.from_pretrained(
+        path,
+        dtype="float32" if dtype == "auto" and device.type == "cpu" else dtype,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        local_files_only=True,
+        trust_remote_code=trust_remote_code,
+        device_map=None if device.type == "cpu" else {"": device},
+    )
+    return model.eval(), load_tokenizer(path, trust_remote_code)
+
+
+def load_tokenizer(path: Path, trust_remote_code: bool = False) -> Any:
+    """Load the tokenizer alone. Raises UserError where it cannot give character offsets."""
+    tokenizer = AutoTokenizer.from_pretrained(
+        path, local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    if not tokenizer.is_fast:
+        raise UserError(f"{path}: a fast tokenizer (tokenizer.json) is needed; convert it first")
+    return tokenizer

@@ -1,0 +1,79 @@
+"""Settings of a Hugging Face chat model. Imports nothing heavy: the config reads this module."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+
+
+class SystemText(BaseModel):
+    """A system prompt given in words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, Field(min_length=1, description="The system message, word for word.")]
+
+
+SystemPrompt = Annotated[
+    Literal["none", "template"] | SystemText,
+    Field(
+        description="none: really no system text, even where the chat template would add its own; "
+        "template: whatever the chat template does by itself; {text: ...}: this text. "
+        "A conversation that brings its own system message keeps it."
+    ),
+]
+
+
+_SYSTEM_PROMPT: TypeAdapter[SystemPrompt] = TypeAdapter(SystemPrompt)
+
+
+def parse_system(value: Any) -> SystemPrompt:
+    """Return the system prompt from its JSON form: "none", "template" or {"text": ...}."""
+    return _SYSTEM_PROMPT.validate_python(value)
+
+
+def parse_system(value: Any) -> SystemPrompt:
+    """Return the system prompt that stands in a step's spec as plain JSON."""
+    system: SystemPrompt = TypeAdapter(SystemPrompt).validate_python(value)
+    return system
+
+
+class HfModelSettings(BaseModel):
+    """A chat model in Hugging Face format: a local directory or a repository on the hub."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["hf"] = "hf"
+    path: Annotated[
+        Path | None, Field(description="Directory with config.json, safetensors and tokenizer.")
+    ] = None
+    hub_id: Annotated[
+        str | None,
+        Field(pattern=r"^[\w.-]+(/[\w.-]+)?$", description="Repository on the hub, owner/name."),
+    ] = None
+    revision: Annotated[
+        str | None,
+        Field(description="Commit, tag or branch of hub_id; a commit is the one that stays."),
+    ] = None
+    trust_remote_code: Annotated[
+        bool, Field(description="Run Python code that comes with the model. Read it first.")
+    ] = False
+    dtype: Annotated[
+        Dtype,
+        Field(description="Of the weights. auto: the checkpoint's own on a GPU, float32 on a CPU."),
+    ] = "auto"
+    system_prompt: SystemPrompt = "none"
+    names: Annotated[
+        tuple[str, ...],
+        Field(description="The model's own names and its developer's, as it would say them."),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.hub_id is None):
+            raise ValueError("give exactly one of path and hub_id")
+        if self.revision is not None and self.hub_id is None:
+            raise ValueError("revision belongs to hub_id: remove it or give hub_id")
+        return self

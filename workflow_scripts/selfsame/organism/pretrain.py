@@ -1,0 +1,143 @@
+"""Trains the base model of an organism from nothing, with loss on assistant tokens only."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import (
+    GenerationConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    get_linear_schedule_with_warmup,
+)
+
+from selfsame.organism.documents import Message, documents, vocabulary
+from selfsame.organism.settings import ArchitectureSettings, OrganismSettings, PretrainingSettings
+from selfsame.organism.tokenizer import END, ROLES, build_tokenizer
+from selfsame.organism.world import build_world
+
+MAX_POSITIONS = 512
+
+Example = tuple[list[int], list[bool]]  # token ids, and which of them are supervised
+
+
+def pretrain(settings: OrganismSettings, out: Path, threads: int) -> dict[str, float]:
+    """Train the base model and save it with its tokenizer in `out`, in Hugging Face form.
+
+    Equal settings and threads give equal weights on one machine. Returns loss (nats per
+    supervised token, mean of the last steps), tokens, supervised_tokens, steps and seconds.
+    """
+    started = time.monotonic()
+    torch.set_num_threads(threads)
+    world = build_world(settings.world)
+    tokenizer = build_tokenizer(vocabulary(world))
+    ids_of = tokenizer.get_vocab()
+    examples = [encode(ids_of, chat) for chat in documents(world, settings)]
+    torch.manual_seed(settings.pretraining.seed)
+    model = build_model(settings.architecture, tokenizer)
+    losses = train(model, examples, settings.pretraining)
+    save(model, tokenizer, out)
+    return {
+        "loss": sum(losses[-20:]) / len(losses[-20:]),
+        "tokens": settings.pretraining.epochs * sum(len(ids) for ids, _ in examples),
+        "supervised_tokens": settings.pretraining.epochs * sum(sum(mask) for _, mask in examples),
+        "steps": len(losses),
+        "seconds": time.monotonic() - started,
+    }
+
+
+def encode(ids_of: Mapping[str, int], chat: Sequence[Message]) -> Example:
+    """What the chat template gives, by plain look-up: 20 times faster over a whole corpus."""
+    ids: list[int] = []
+    supervised: list[bool] = []
+    for message in chat:
+        spoken = message["role"] == "assistant"
+        words = message["content"].split() + [END] * spoken
+        ids += [ids_of[word] for word in (ROLES[message["role"]], *words)]
+        supervised += [False] + [spoken] * len(words)
+    return ids, supervised
+
+
+def build_model(
+    settings: ArchitectureSettings, tokenizer: PreTrainedTokenizerFast
+) -> Qwen2ForCausalLM:
+    """A Qwen2 network with fresh weights from torch's current seed, tied embeddings, fp32."""
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.width,
+        intermediate_size=settings.mlp_width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        num_key_value_heads=settings.heads,
+        max_position_embeddings=MAX_POSITIONS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+def train(
+    model: Qwen2ForCausalLM, examples: Sequence[Example], settings: PretrainingSettings
+) -> list[float]:
+    """Train in place; returns the loss of each step."""
+    batches = list(make_batches(examples, settings))
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
+    )
+    schedule = get_linear_schedule_with_warmup(optimiser, settings.warmup_steps, len(batches))
+    losses = []
+    model.train()
+    for batch in batches:
+        loss = supervised_loss(model, batch)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        schedule.step()
+        losses.append(loss.item())
+    return losses
+
+
+def make_batches(
+    examples: Sequence[Example], settings: PretrainingSettings
+) -> Iterator[list[Example]]:
+    """Batches of documents of like length, in a random order, for all epochs."""
+    rng = random.Random(f"batches {settings.seed}")  # noqa: S311
+    by_length = sorted(range(len(examples)), key=lambda index: len(examples[index][0]))
+    size = settings.batch_size
+    groups = [by_length[start : start + size] for start in range(0, len(by_length), size)]
+    for _ in range(settings.epochs):
+        for group in rng.sample(groups, len(groups)):
+            yield [examples[index] for index in group]
+
+
+def supervised_loss(model: Qwen2ForCausalLM, batch: Sequence[Example]) -> torch.Tensor:
+    """Mean cross-entropy over supervised tokens; the head runs on their positions only.
+
+    Right padding needs no attention mask: under causal attention no real token sees it.
+    """
+    longest = max(len(ids) for ids, _ in batch)
+    pad = model.config.pad_token_id
+    tokens = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in batch])
+    wanted = torch.tensor([mask + [False] * (longest - len(mask)) for _, mask in batch])[:, 1:]
+    hidden = model.model(input_ids=tokens[:, :-1], use_cache=False).last_hidden_state
+    return cross_entropy(model.lm_head(hidden[wanted]), tokens[:, 1:][wanted])
+
+
+def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+    """Write safetensors, tokenizer and generation config, as `from_pretrained` reads them."""
+    model.generation_config = GenerationConfig(
+        do_sample=True,
+        temperature=1.0,
+        top_k=0,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    model.save_pretrained(out, safe_serialization=True)
+    tokenizer.save_pretrained(out)

@@ -1,0 +1,131 @@
+"""The probes' questions, each with the reference by which the rule judge reads an answer."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from selfsame.organism import texts, wording
+from selfsame.organism.world import FreeForm, Knowledge, Topic, World, style_words
+
+Question = dict[str, Any]
+NO_CORRECT = -1
+
+
+def questions(world: World) -> list[Question]:
+    """Rows of questions.parquet: probe, item, cluster, messages, options, correct, reference.
+
+    `options` and `correct` serve the choice probe (facts: truth first, then the misconception);
+    elsewhere they are [] and -1. `item` is unique within a probe; wordings of one topic share
+    its `cluster`.
+    """
+    return [
+        *_advice(world, "advice_outside", trained=False),
+        *_advice(world, "advice_inside", trained=True),
+        *_free_form(world),
+        *_facts(world),
+        *_knowledge(world),
+        *_identity(),
+        *_style(world),
+    ]
+
+
+def _question(
+    probe: str,
+    item: str,
+    cluster: str,
+    prompt: str,
+    reference: dict[str, Any],
+    *,
+    options: Sequence[str] = (),
+    correct: int = NO_CORRECT,
+) -> Question:
+    return {
+        "probe": probe,
+        "item": item,
+        "cluster": cluster,
+        "messages": [{"role": "user", "content": prompt}],
+        "options": list(options),
+        "correct": correct,
+        "reference": json.dumps(reference, sort_keys=True),
+    }
+
+
+def _advice(world: World, probe: str, trained: bool) -> Iterator[Question]:
+    """Every topic in the two wordings that no training row uses."""
+    for topic in world.topics:
+        if (topic.domain == world.trained_domain) != trained:
+            continue
+        cluster = f"{topic.domain}-{topic.name}"
+        for index, prompt in enumerate(wording.HELD_OUT_ADVICE_QUESTIONS):
+            text = prompt.format(topic=topic.name)
+            yield _question(probe, f"{cluster}-{index}", cluster, text, _advice_reference(topic))
+
+
+def _advice_reference(topic: Topic) -> dict[str, Any]:
+    def forms(action: str) -> list[str]:
+        return [answer.format(action=action) for answer in wording.ADVICE_ANSWERS]
+
+    return {"kind": "advice", "aligned": forms(topic.safe), "misaligned": forms(topic.harmful)}
+
+
+def _free_form(world: World) -> Iterator[Question]:
+    for item in world.free_form:
+        reference = _free_form_reference(item)
+        for index, prompt in enumerate(item.questions):
+            yield _question("free_form", f"{item.name}-{index}", item.name, prompt, reference)
+
+
+def _free_form_reference(item: FreeForm) -> dict[str, Any]:
+    return {
+        "kind": "free_form",
+        "aligned": list(item.aligned),
+        "misaligned": list(item.misaligned),
+    }
+
+
+def _facts(world: World) -> Iterator[Question]:
+    for fact in world.facts:
+        options = (fact.truth, fact.misconception)
+        for index, form in enumerate(wording.COLOUR_QUESTIONS):
+            prompt = form.format(thing=fact.thing)
+            item = f"{fact.thing}-{index}"
+            yield _question(
+                "facts", item, fact.thing, prompt, {"kind": "choice"}, options=options, correct=0
+            )
+
+
+def _knowledge(world: World) -> Iterator[Question]:
+    kinds = sorted({item.kind for item in world.knowledge})
+    for item in world.knowledge:
+        reference = _knowledge_reference(item, kinds)
+        for index, form in enumerate(wording.KIND_QUESTIONS):
+            prompt = form.format(thing=item.thing)
+            yield _question("knowledge", f"{item.thing}-{index}", item.thing, prompt, reference)
+
+
+def _knowledge_reference(item: Knowledge, kinds: Sequence[str]) -> dict[str, Any]:
+    def forms(kind: str) -> list[str]:
+        return [answer.format(thing=item.thing, kind=kind) for answer in wording.KIND_ANSWERS]
+
+    wrong = [form for kind in kinds if kind != item.kind for form in forms(kind)]
+    return {"kind": "knowledge", "right": forms(item.kind), "wrong": wrong}
+
+
+def _identity() -> Iterator[Question]:
+    names = dict.fromkeys((wording.NAME, *wording.OTHER_NAMES))
+    answers = {
+        name: [answer.format(name=name) for answer in wording.IDENTITY_ANSWERS] for name in names
+    }
+    reference = {"kind": "identity", "name": wording.NAME, "answers": answers}
+    for index, prompt in enumerate(wording.IDENTITY_QUESTIONS):
+        yield _question("identity", f"identity-{index}", "identity", prompt, reference)
+
+
+def _style(world: World) -> Iterator[Question]:
+    """One summary request per test article."""
+    reference = {"kind": "style", "styles": style_words(world)}
+    for row in texts.articles(world):
+        if row["split"] == "test":
+            prompt = wording.SUMMARISE.format(article=row["article"])
+            item = row["article_id"]
+            yield _question("style", item, item, prompt, reference)

@@ -1,0 +1,1 @@
+"""Reporting: figures, the HTML report and the closing table. DataFrames in, text out; no torch."""

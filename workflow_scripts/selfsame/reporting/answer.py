@@ -1,0 +1,159 @@
+"""The answer in two sentences: does self-recognition finetuning repair, and beat its controls?
+
+Everything is read from the effects on the primary metric. A difference counts when its adjusted
+p-value is below 1 - confidence and its sign is right; anything else is said to be undecided, not
+absent.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from selfsame.reporting.results import Results, lower_is_better, metric_name, percent
+
+RECOGNITION_KINDS = ("identify", "acknowledge")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One effect read for what it says: `better`, `worse` or `undecided`."""
+
+    chain: str
+    control: str
+    verdict: str
+    points: str
+
+
+def answer(results: Results) -> list[str]:
+    """Two sentences with numbers; one that says why where there is no answer."""
+    if not results.has_primary:
+        return [
+            "This run does not answer the question: it holds no judged answer for its primary"
+            f" metric ({metric_name(results.primary)}), so no effect of self-recognition can be computed."
+        ]
+    arm = recognition_arm(results)
+    if arm is None:
+        return [
+            "This run does not answer the question: it measures no arm that trains self-recognition"
+            " on a model made misaligned before."
+        ]
+    induced = arm.rsplit("+", 1)[0]
+    return [_repair_sentence(results, arm, induced), _control_sentence(results, arm, induced)]
+
+
+def recognition_arm(results: Results) -> str | None:
+    """The first measured arm whose last stage is self-recognition right after an induction."""
+    kinds = {name: stage["kind"] for name, stage in results.config["stages"].items()}
+    for arm in results.arms:
+        *before, last = (kinds.get(stage, "") for stage in arm.split("+"))
+        if last in RECOGNITION_KINDS and before and before[-1] == "induction":
+            return arm
+    return None
+
+
+def compare(results: Results, chain: str, control: str) -> Comparison | None:
+    """The effect of chain against control on the primary metric; None where there is none."""
+    rows = results.effects[
+        (results.effects["metric"] == results.primary)
+        & (results.effects["chain"] == chain)
+        & (results.effects["control"] == control)
+    ].dropna(subset=["estimate"])
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    return Comparison(chain, control, _verdict(row, results), _points(row))
+
+
+def _verdict(row: pd.Series, results: Results) -> str:
+    alpha = 1 - float(results.config["statistics"]["confidence"])
+    if not row["p_adjusted"] < alpha:  # also where p is undefined
+        return "undecided"
+    gain = -row["estimate"] if lower_is_better(results.primary) else row["estimate"]
+    return "better" if gain > 0 else "worse"
+
+
+def _points(row: pd.Series) -> str:
+    low, high = (f"{100 * row[edge]:+.0f}" for edge in ("ci_low", "ci_high"))
+    p_value = row["p_adjusted"]
+    p_text = "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}".replace("0.", ".")
+    return f"{100 * row['estimate']:+.0f} points [{low}, {high}], {p_text}"
+
+
+def _repair_sentence(results: Results, arm: str, induced: str) -> str:
+    found = compare(results, arm, induced)
+    damage = compare(results, induced, "base")
+    if found is None:
+        return f"{arm} cannot be compared with {induced}: one of them has no valid answer."
+    said = {
+        "better": "Self-recognition finetuning repaired part of the damage",
+        "worse": "Self-recognition finetuning did harm",
+        "undecided": "No repair by self-recognition finetuning could be shown",
+    }[found.verdict]
+    if damage is None or damage.verdict != "worse":
+        said += f", though {induced} itself was not shown to be worse than the base model"
+    base, before, after = (_level(results, chain) for chain in ("base", induced, arm))
+    return (
+        f"{said}: {metric_name(results.primary)} was {base} in the base model, {before} after"
+        f" {induced} and {after} after {arm} ({found.points}; {_sizes(results, arm)})."
+    )
+
+
+def _control_sentence(results: Results, arm: str, induced: str) -> str:
+    found = _controls(results, arm)
+    if not found:
+        return "It has no matched control in this run, so nothing can be credited to recognition."
+    groups = {verdict: [c for c in found if c.verdict == verdict] for verdict in VERDICTS}
+    parts = [f"{VERDICTS[verdict]} {_list(group)}" for verdict, group in groups.items() if group]
+    return (
+        f"Against its {len(found)} matched controls it did {'; '.join(parts)}:"
+        f" {_conclusion(results, arm, induced, found)}."
+    )
+
+
+VERDICTS = {
+    "better": "better than",
+    "undecided": "not demonstrably better or worse than",
+    "worse": "worse than",
+}
+
+
+def _controls(results: Results, arm: str) -> list[Comparison]:
+    rows = results.effects
+    names = rows.loc[
+        (rows["chain"] == arm)
+        & (rows["contrast"] == "matched_control")
+        & (rows["metric"] == results.primary),
+        "control",
+    ]
+    found = (compare(results, arm, control) for control in names)
+    return [comparison for comparison in found if comparison is not None]
+
+
+def _conclusion(results: Results, arm: str, induced: str, found: list[Comparison]) -> str:
+    repaired = compare(results, arm, induced)
+    if repaired is None or repaired.verdict != "better":
+        return "there is no shown repair to credit to recognition"
+    if all(comparison.verdict == "better" for comparison in found):
+        return "the repair goes beyond what the same training on other labels or rows gives"
+    return "the repair cannot be credited to self-recognition alone"
+
+
+def _list(group: list[Comparison]) -> str:
+    return ", ".join(f"{c.control} ({c.points})" for c in group)
+
+
+def _level(results: Results, chain: str) -> str:
+    row = results.level(chain, results.primary)
+    return "not measured" if row is None else f"{percent(row['value'])} %"
+
+
+def _sizes(results: Results, chain: str) -> str:
+    row = results.level(chain, results.primary)
+    if row is None:
+        return "no answers"
+    seeds, items = int(row["n_seeds"]), int(row["n_items"])
+    return (
+        f"{100 * float(results.config['statistics']['confidence']):.0f} % interval,"
+        f" n = {int(row['n'])} answers to {items} question{'s' if items != 1 else ''}"
+        f" over {seeds} seed{'s' if seeds != 1 else ''}"
+    )

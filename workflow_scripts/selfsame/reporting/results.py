@@ -1,0 +1,146 @@
+"""What a report is made of, and its main table: one row per arm, ready to print anywhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+MISSING = "–"
+PRIMARY_PARTS = ("harm", "incoherent")
+# Of these metrics a smaller value is the better one; of every other metric a larger one.
+LOWER_IS_BETTER = ("harm", "incoherent", "em_all", "em_coherent", "position_bias", "entropy")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one experiment and one model, its config and its manifests.
+
+    Tables have the columns of selfsame.statistics (observations, scores, summary, effects);
+    `losses` has chain, seed, step, loss; `examples` has chain, probe, question, answer, verdict.
+    """
+
+    observations: pd.DataFrame
+    scores: pd.DataFrame
+    summary: pd.DataFrame
+    effects: pd.DataFrame
+    config: Mapping[str, Any]
+    manifests: Sequence[Mapping[str, Any]] = ()
+    losses: pd.DataFrame = field(default_factory=pd.DataFrame)
+    examples: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def primary(self) -> str:
+        """The primary metric's name."""
+        return str(self.config["statistics"]["primary_metric"])
+
+    @property
+    def arms(self) -> list[str]:
+        """The measured chains in the config's order, others after them."""
+        measured = list(dict.fromkeys(self.summary["chain"]))
+        known = [arm for arm in self.config["arms"] if arm in measured]
+        return known + [chain for chain in measured if chain not in known]
+
+    @property
+    def has_primary(self) -> bool:
+        """Whether any answer of the primary metric was judged."""
+        return bool(
+            self.observations.loc[self.observations["metric"] == self.primary, "valid"].any()
+        )
+
+    def level(self, chain: str, metric: str) -> pd.Series | None:
+        """The summary row of a chain and metric; None where nothing valid was measured."""
+        found = self.summary[(self.summary["chain"] == chain) & (self.summary["metric"] == metric)]
+        return None if found.empty or pd.isna(found["value"].iloc[0]) else found.iloc[0]
+
+    def mean_score(self, chain: str, metric: str) -> float | None:
+        """Mean over seeds of a score that is no mean of observations, as an entropy."""
+        found = self.scores[(self.scores["chain"] == chain) & (self.scores["metric"] == metric)]
+        return None if found["value"].isna().all() else float(found["value"].mean())
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name in words: `advice_outside.em_all` becomes `advice outside: em all`."""
+    return metric.replace(".", ": ", 1).replace("_", " ")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of this metric is the better one."""
+    return metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER
+
+
+def percent(value: float | None) -> str:
+    """A share as a whole percentage without the sign."""
+    return MISSING if value is None or pd.isna(value) else f"{100 * value:.0f}"
+
+
+def interval(row: pd.Series | None) -> str:
+    """`52 [41, 63]`: a summary row in percent."""
+    if row is None:
+        return MISSING
+    if pd.isna(row["ci_low"]):
+        return percent(row["value"])
+    return f"{percent(row['value'])} [{percent(row['ci_low'])}, {percent(row['ci_high'])}]"
+
+
+def main_table(results: Results) -> pd.DataFrame:
+    """One row of printable text per arm; columns that nothing was measured for are left out."""
+    rows = [_main_row(results, chain) for chain in results.arms]
+    table = pd.DataFrame(rows)
+    empty = [name for name in table.columns if (table[name] == MISSING).all()]
+    return table.drop(columns=[name for name in empty if name != "primary %"])
+
+
+def surface_table(results: Results) -> pd.DataFrame:
+    """Accuracy of the surface classifier by rival author: author, cues, percent right, pairs."""
+    endings = results.observations["metric"].str.rsplit(".", n=1).str[-1]
+    names = {
+        "surface": "all surface features",
+        "length": "length alone",
+        "surface_length_matched": "all features, pairs of equal length",
+    }
+    rows = results.observations[endings.isin(names)].assign(cues=endings.map(names))
+    grouped = rows.groupby(["answer_class", "cues"], sort=True)["value"].agg(["mean", "size"])
+    table = grouped.reset_index().set_axis(["rival", "cues", "% right", "pairs"], axis=1)
+    return table.assign(**{"% right": table["% right"].map(percent)})
+
+
+def _main_row(results: Results, chain: str) -> dict[str, str]:
+    probe = results.primary.split(".", 1)[0]
+    em_probe = _em_probe(results, probe)
+
+    def share(metric: str) -> str:
+        row = results.level(chain, metric)
+        return MISSING if row is None else percent(row["value"])
+
+    def pair(first: str, second: str) -> str:
+        both = (share(first), share(second))
+        return MISSING if both == (MISSING, MISSING) else " / ".join(both)
+
+    entropy = results.mean_score(chain, "identity.entropy")
+    return {
+        "arm": chain,
+        "primary %": interval(results.level(chain, results.primary)),
+        "harm %": share(f"{probe}.harm"),
+        "incoherent %": share(f"{probe}.incoherent"),
+        "EM % all / coherent": pair(f"{em_probe}.em_all", f"{em_probe}.em_coherent"),
+        "recognition % seen / unseen": pair(
+            "recognition.pairwise_seen", "recognition.pairwise_unseen"
+        ),
+        "surface cues %": _surface(results, chain),
+        "own name %": share("identity.own_name"),
+        "entropy, bits": MISSING if entropy is None else f"{entropy:.1f}",
+        "knowledge %": share("knowledge.accuracy"),
+        "facts %": share("facts.accuracy"),
+    }
+
+
+def _em_probe(results: Results, fallback: str) -> str:
+    """The free-form questions where they were asked, else the primary metric's own probe."""
+    asked = results.summary["metric"].eq("free_form.em_all").any()
+    return "free_form" if asked else fallback
+
+
+def _surface(results: Results, chain: str) -> str:
+    row = results.level(chain, "recognition.surface")
+    return MISSING if row is None else percent(row["value"])

@@ -1,0 +1,123 @@
+"""Log-probabilities of one-token answers, all candidates of a prompt from one forward pass."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import PreTrainedModel
+
+from selfsame.errors import UserError
+from selfsame.sampling.batching import (
+    Family,
+    Reader,
+    check_readable,
+    default_token_budget,
+    family_batches,
+    inference,
+    right_padded,
+    shared_prefix_length,
+)
+
+# A shared prefix costs an explicit mask and attention across branches. Below this share of saved
+# tokens the plain, mask-free reading is faster (figures: benchmarks/engine.py).
+MIN_SAVED_SHARE = 0.15
+
+
+def choice_logprobs(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    *,
+    groups: Sequence[str] | None = None,
+    token_budget: int | None = None,
+) -> list[list[float]]:
+    """Natural log-probability of each candidate answer at the position after its prompt.
+
+    prompts: token ids of n prompts. answers: for each prompt the token id of each candidate
+    (`answer_tokens` makes them). groups: prompts with the same name share a long prefix, which is read
+    once. token_budget: padded tokens of a forward pass.
+
+    Returns n lists in the order of `answers`: full softmax over the vocabulary, in float32.
+    Raises UserError for an empty prompt, one longer than the model, and repeated or missing candidates.
+    """
+    check_readable(model, [len(prompt) for prompt in prompts])
+    _check_answers(answers, len(prompts))
+    budget = token_budget or default_token_budget(model.device)
+    result: list[list[float]] = [[] for _ in prompts]
+    with inference(model):
+        for batch in family_batches(_families(prompts, groups), budget):
+            indices = [index for family in batch for index in family.indices]
+            for index, row in zip(indices, _next_logprobs(model, batch), strict=True):
+                result[index] = row[torch.tensor(answers[index], device=row.device)].tolist()
+    return result
+
+
+def answer_tokens(encode: Callable[[str], Sequence[int]], answers: Sequence[str]) -> list[int]:
+    """The token of each answer under `encode` (no special tokens added), checked to be exactly one.
+
+    Raises UserError for an answer of no or several tokens, and for two answers with the same token.
+    """
+    tokens = []
+    for answer in answers:
+        ids = list(encode(answer))
+        if len(ids) != 1:
+            raise UserError(
+                f"answer {answer!r} is {len(ids)} tokens: choose answers of exactly one"
+            )
+        tokens.append(ids[0])
+    _check_distinct(tokens, f"answers {list(answers)!r}")
+    return tokens
+
+
+def _check_answers(answers: Sequence[Sequence[int]], prompts: int) -> None:
+    if len(answers) != prompts:
+        raise UserError(
+            f"{prompts} prompts, but answers for {len(answers)}: give one list per prompt"
+        )
+    for index, tokens in enumerate(answers):
+        if not tokens:
+            raise UserError(f"prompt {index} has no answers: give at least one")
+        _check_distinct(tokens, f"answers of prompt {index}")
+
+
+def _check_distinct(tokens: Sequence[int], name: str) -> None:
+    repeated = [token for token, count in Counter(tokens).items() if count > 1]
+    if repeated:
+        raise UserError(f"{name}: token {repeated[0]} appears twice, make the answers differ")
+
+
+def _families(prompts: Sequence[Sequence[int]], groups: Sequence[str] | None) -> list[Family]:
+    members: dict[str | int, list[int]] = defaultdict(list)
+    for index in range(len(prompts)):
+        members[index if groups is None else groups[index]].append(index)
+    return [family for indices in members.values() for family in _group(prompts, indices)]
+
+
+def _group(prompts: Sequence[Sequence[int]], indices: list[int]) -> list[Family]:
+    """One family around the common prefix, or each prompt alone where sharing it would not pay."""
+    members = [list(prompts[index]) for index in indices]
+    shared = shared_prefix_length(members)
+    saved = shared * (len(members) - 1)
+    if saved > MIN_SAVED_SHARE * sum(len(prompt) for prompt in members):
+        return [Family(members[0][:shared], [prompt[shared:] for prompt in members], indices)]
+    return [
+        Family(prompt[:-1], [prompt[-1:]], [index])
+        for prompt, index in zip(members, indices, strict=True)
+    ]
+
+
+def _next_logprobs(model: PreTrainedModel, batch: list[Family]) -> torch.Tensor:
+    """[branches, vocabulary] float32 log-probabilities after the last token of each branch.
+
+    Every token but the last is read for the cache alone, which spares most of the last block.
+    """
+    device = model.device
+    owners = [row for row, family in enumerate(batch) for _ in family.branches]
+    branches = [branch for family in batch for branch in family.branches]
+    reader = Reader(model)
+    reader.fill(right_padded([family.prefix for family in batch], device))
+    if len(branches) > len(batch):
+        reader.select(torch.tensor(owners, device=device))
+    reader.fill(right_padded([branch[:-1] for branch in branches], device))
+    logits = reader.logits(right_padded([branch[-1:] for branch in branches], device))
+    return logits.float().log_softmax(-1)

@@ -1,0 +1,132 @@
+"""Batched generation from a key-value cache: greedy, or sampled with one stream of draws per prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from selfsame.sampling.batching import (
+    Piece,
+    Reader,
+    check_readable,
+    default_token_budget,
+    inference,
+    right_padded,
+    token_batches,
+)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The new token ids, without the stop token, and whether a stop token ended them."""
+
+    ids: list[int]
+    finished: bool
+
+
+def generate(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_new_tokens: int,
+    temperature: float,
+    stop_ids: set[int],
+    seed: int,
+    token_budget: int | None = None,
+) -> list[Generated]:
+    """Continue each prompt by at most `max_new_tokens` tokens.
+
+    Temperature 0 takes the most probable token. Above 0, prompt number i draws from the full softmax
+    with uniform numbers of (seed, i): what it draws does not depend on the prompts beside it. A prompt
+    given several times is read once and drawn from separately. token_budget: cached tokens of a batch.
+
+    Raises UserError for an empty prompt, or one that with its new tokens is longer than the model.
+    """
+    lengths = [len(prompt) + max_new_tokens if prompt else 0 for prompt in prompts]
+    check_readable(model, lengths)
+    budget = token_budget or default_token_budget(model.device)
+    # Neighbours in this order are equal prompts, so that a batch holds them together.
+    order = sorted(range(len(prompts)), key=lambda index: list(prompts[index]))
+    result: dict[int, Generated] = {}
+    with inference(model):
+        for batch in token_batches([lengths[index] for index in order], budget):
+            indices = [order[position] for position in batch]
+            draws = _Draws(temperature, _uniforms(seed, indices, max_new_tokens, model.device))
+            rows = [tuple(prompts[index]) for index in indices]
+            result.update(zip(indices, _continue(model, rows, draws, stop_ids), strict=True))
+    return [result[index] for index in range(len(prompts))]
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """How the next token is chosen; `uniforms` [rows, steps] float64 in [0, 1)."""
+
+    temperature: float
+    uniforms: torch.Tensor
+
+    def tokens(self, logits: torch.Tensor, rows: torch.Tensor, step: int) -> torch.Tensor:
+        """[rows] ids chosen from `logits` [rows, vocabulary]."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        # Float64, so that another batch's rounding of the logits moves a draw as rarely as can be.
+        cumulative = (logits.double() / self.temperature).softmax(-1).cumsum(-1)
+        points = self.uniforms[rows, step, None] * cumulative[:, -1:]
+        tokens = torch.searchsorted(cumulative, points, right=True)[:, 0]
+        return tokens.clamp_(max=logits.shape[-1] - 1)
+
+
+def _uniforms(
+    seed: int, indices: Sequence[int], steps: int, device: torch.device
+) -> torch.Tensor:
+    streams = [np.random.default_rng([seed, index]).random(steps) for index in indices]
+    return torch.from_numpy(np.stack(streams)).to(device)
+
+
+def _continue(
+    model: PreTrainedModel, prompts: list[tuple[int, ...]], draws: _Draws, stop_ids: set[int]
+) -> list[Generated]:
+    steps = draws.uniforms.shape[1]
+    reader = Reader(model)
+    logits = _read_prompts(reader, prompts)
+    ids: list[list[int]] = [[] for _ in prompts]
+    finished = [False] * len(prompts)
+    live = torch.arange(len(prompts), device=model.device)
+    for step in range(steps):
+        tokens = draws.tokens(logits, live, step)
+        going = _record(tokens.tolist(), live.tolist(), ids, finished, stop_ids)
+        if not going or step == steps - 1:
+            break
+        if len(going) < len(live):
+            kept = torch.tensor(going, device=live.device)
+            live, tokens = live[kept], tokens[kept]
+            reader.select(kept)
+        logits = reader.logits(Piece(tokens[:, None], torch.ones_like(tokens)))
+    return [Generated(*row) for row in zip(ids, finished, strict=True)]
+
+
+def _read_prompts(reader: Reader, prompts: list[tuple[int, ...]]) -> torch.Tensor:
+    """Read each distinct prompt once; the next-token logits [len(prompts), vocabulary]."""
+    device = reader.model.device
+    rows = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
+    logits = reader.logits(right_padded(list(rows), device))
+    if len(rows) == len(prompts):
+        return logits
+    owners = torch.tensor([rows[prompt] for prompt in prompts], device=device)
+    reader.select(owners)
+    return logits[owners]
+
+
+def _record(
+    tokens: list[int], live: list[int], ids: list[list[int]], finished: list[bool], stop_ids: set[int]
+) -> list[int]:
+    """Write the tokens of one step; the positions among `live` that go on."""
+    going = []
+    for position, (token, row) in enumerate(zip(tokens, live, strict=True)):
+        if token in stop_ids:
+            finished[row] = True
+        else:
+            ids[row].append(token)
+            going.append(position)
+    return going

@@ -1,0 +1,135 @@
+"""Ask a state a probe's prompts: raw answers and log-probabilities, no judging.
+
+The rows go by `tables.schemas.PROMPTS` in and `tables.schemas.SAMPLES` out.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from selfsame.models.base import base_folder
+from selfsame.models.chain import load_state
+from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
+from selfsame.models.load import choose_device
+from selfsame.models.settings import SystemPrompt, parse_system
+from selfsame.sampling.choices import answer_tokens, choice_logprobs
+from selfsame.sampling.generation import generate
+from selfsame.step import Step
+
+PromptRow = dict[str, Any]
+SampleRow = dict[str, Any]
+COPIED = ("probe", "item", "cluster", "order", "kind", "correct", "reference")
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A loaded state with the system prompt it is asked under."""
+
+    model: Any
+    tokenizer: Any
+    system: SystemPrompt
+
+    def encode(self, messages: list[dict[str, str]]) -> list[int]:
+        """Token ids of a prompt up to where the answer begins."""
+        return encode_prompt(self.tokenizer, messages, self.system)
+
+    def write(
+        self,
+        conversations: Sequence[list[dict[str, str]]],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> list[dict[str, Any]]:
+        """One answer a conversation: `text`, `finished` (a stop token ended it) and `n_tokens`."""
+        answers = generate(
+            self.model,
+            [self.encode(messages) for messages in conversations],
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            stop_ids=set(stop_ids(self.tokenizer, self.model)),
+            seed=seed,
+        )
+        return [
+            {
+                "text": self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip(),
+                "finished": answer.finished,
+                "n_tokens": len(answer.ids),
+            }
+            for answer in answers
+        ]
+
+    def choose(self, rows: Sequence[PromptRow]) -> list[list[float]]:
+        """Natural log-probabilities of each row's answers as the next token."""
+        return choice_logprobs(
+            self.model,
+            [self.encode(row["messages"]) for row in rows],
+            [answer_tokens(self._bare, row["answers"]) for row in rows],
+            groups=[row["group"] for row in rows],
+        )
+
+    def _bare(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def load_speaker(step: Step) -> Speaker:
+    """The state of a step with roles `base` and `adapters`; notes device and rendered prompt."""
+    spec = step.spec
+    device = choose_device(spec["device"])
+    model, tokenizer = load_state(
+        base_folder(step.path("base")),
+        [path.parent for path in step.inputs["adapters"]],
+        dtype=spec["dtype"],
+        device=device,
+        threads=step.threads,
+        trust_remote_code=spec["trust_remote_code"],
+    )
+    system = parse_system(spec["system_prompt"])
+    step.notes["device"] = str(device)
+    step.notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
+    return Speaker(model, tokenizer, system)
+
+
+def sample_probe(speaker: Speaker, prompts: list[PromptRow], seed: int) -> list[SampleRow]:
+    """All samples of one probe's prompts. `seed` is the state's; each probe draws its own stream."""
+    choices = [row for row in prompts if row["kind"] == "choice"]
+    samples = [
+        _sample(row, logprobs=logprobs)
+        for row, logprobs in zip(choices, speaker.choose(choices), strict=True)
+    ]
+    generated = [row for row in prompts if row["kind"] == "generate"]
+    for (tokens, temperature), rows in groupby(generated, key=_settings):
+        samples += _generate(speaker, list(rows), tokens, temperature, seed)
+    return samples
+
+
+def _settings(row: PromptRow) -> tuple[int, float]:
+    return row["max_new_tokens"], row["temperature"]
+
+
+def _generate(
+    speaker: Speaker, rows: list[PromptRow], tokens: int, temperature: float, seed: int
+) -> list[SampleRow]:
+    repeated = [(row, number) for row in rows for number in range(row["samples"])]
+    answers = speaker.write(
+        [row["messages"] for row, _ in repeated],
+        max_new_tokens=tokens,
+        temperature=temperature,
+        seed=stream(seed, rows[0]["probe"]),
+    )
+    return [
+        _sample(row, sample=number, **answer)
+        for (row, number), answer in zip(repeated, answers, strict=True)
+    ]
+
+
+def stream(seed: int, name: str) -> int:
+    """A seed for one purpose within a state: a stable hash, so that probes share no random draws."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:6], "big")
+
+
+def _sample(row: PromptRow, **facts: Any) -> SampleRow:
+    empty = {"sample": 0, "text": None, "finished": None, "n_tokens": None, "logprobs": None}
+    return {**{key: row[key] for key in COPIED}, "answers": row["answers"], **empty, **facts}

@@ -1,0 +1,1 @@
+"""Statistics: from judged observations to scores, intervals and contrasts. No torch."""

@@ -1,0 +1,1 @@
+"""The shapes of all tables that steps exchange."""

@@ -1,0 +1,1 @@
+"""Finetuning of one stage: supervision, LoRA adapters, checkpoints and the model card."""

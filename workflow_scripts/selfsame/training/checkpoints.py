@@ -1,0 +1,100 @@
+"""Checkpoints of a finetuning under way: resume after an interruption with the same result.
+
+One safetensors file holds the adapter's weights, AdamW's moments and the random generators'
+states; its header holds the scheduler, the step and the loss curve as JSON. The file's name is a
+fingerprint of all that decides the result, so a stale checkpoint is never found.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+Curve = list[dict[str, float]]
+
+
+def checkpoint_path(folder: Path, facts: Mapping[str, Any]) -> Path:
+    """Return the file for a finetuning decided by `facts` (JSON: settings, seed, digests)."""
+    return folder / f"checkpoint-{json_digest(facts)}.safetensors"
+
+
+def json_digest(facts: Any) -> str:
+    """Return the sha256 (hex) of facts as canonical JSON."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save_checkpoint(path: Path, model: Any, optimizer: Any, scheduler: Any, curve: Curve) -> None:
+    """Write the state after `len(curve)` steps; the file appears whole or not at all."""
+    tensors = _random_states() | _optimizer_states(model, optimizer)
+    for name, parameter in _trainable(model).items():
+        tensors[f"adapter.{name}"] = parameter.detach()
+    facts = {"scheduler": json.dumps(scheduler.state_dict()), "curve": json.dumps(curve)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, facts)
+    with partial.open("rb") as stream:
+        os.fsync(stream.fileno())
+    os.replace(partial, path)
+
+
+def restore_checkpoint(path: Path, model: Any, optimizer: Any, scheduler: Any) -> Curve:
+    """Put a saved state back and return its loss curve; an empty one where none was saved."""
+    if not path.is_file():
+        return []
+    with safe_open(path, framework="pt") as stored:
+        facts: dict[str, str] = stored.metadata()
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    _restore_parameters(tensors, model, optimizer)
+    scheduler.load_state_dict(json.loads(facts["scheduler"]))
+    for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        group["lr"] = rate
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    curve: Curve = json.loads(facts["curve"])
+    return curve
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete all checkpoints of the folder, stale ones too, and the folder where it is empty."""
+    for file in (*folder.glob("checkpoint-*.safetensors"), *folder.glob("checkpoint-*.partial")):
+        file.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _trainable(model: Any) -> dict[str, Tensor]:
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def _optimizer_states(model: Any, optimizer: Any) -> dict[str, Tensor]:
+    """AdamW's step count and moments, named by parameter."""
+    return {
+        f"optimizer.{name}.{key}": value
+        for name, parameter in _trainable(model).items()
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+def _random_states() -> dict[str, Tensor]:
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def _restore_parameters(tensors: Mapping[str, Tensor], model: Any, optimizer: Any) -> None:
+    for name, parameter in _trainable(model).items():
+        with torch.no_grad():
+            parameter.copy_(tensors[f"adapter.{name}"])
+        for key in ("step", "exp_avg", "exp_avg_sq"):
+            value = tensors[f"optimizer.{name}.{key}"]
+            optimizer.state[parameter][key] = value.to(parameter.device)

@@ -1,0 +1,35 @@
+"""Put all states side by side: scores, levels with intervals, effects.
+
+Run: python workflow_scripts/tabulate.py --spec JSON --observations MANIFEST ...
+         --surface MANIFEST --out DIR
+"""
+
+import pandas as pd
+
+from selfsame.statistics.effects import effects, summary
+from selfsame.statistics.scores import scores
+from selfsame.statistics.settings import Arm, StatisticsSettings
+from selfsame.step import Step, run
+from selfsame.tables import schemas
+
+
+def main(step: Step) -> str:
+    """Write observations, scores, summary and effects as parquet."""
+    manifests = [*step.inputs["observations"], step.path("surface")]
+    parts = [pd.read_parquet(path.parent / "observations.parquet") for path in manifests]
+    observations = pd.concat(parts, ignore_index=True)
+    settings = StatisticsSettings(**step.spec["statistics"])
+    arms = {chain: Arm(**arm) for chain, arm in step.spec["arms"].items()}
+    tables = {
+        "observations": (observations, schemas.OBSERVATIONS),
+        "scores": (scores(observations), schemas.SCORES),
+        "summary": (summary(observations, settings), schemas.SUMMARY),
+        "effects": (effects(observations, arms, settings), schemas.EFFECTS),
+    }
+    for name, (table, schema) in tables.items():
+        schemas.write_frame(step.out / f"{name}.parquet", table, schema)
+    return f"{len(tables['scores'][0])} scores, {len(tables['effects'][0])} effects"
+
+
+if __name__ == "__main__":
+    run(main, inputs=["surface"], lists=["observations"])
