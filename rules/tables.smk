@@ -25,22 +25,22 @@ OBSERVATIONS = expand(
 )
 
 
-rule tabulate:
+rule build_tables:
     input:
-        code=modules_of("tabulate"),
+        code=modules_of("build_tables"),
         observations=OBSERVATIONS,
         surface=f"{RESULTS}/surface_baseline/manifest.json",
     output:
         manifest=f"{RESULTS}/tables/manifest.json",
     log:
-        f"{RESULTS}/logs/tabulate.log",
+        f"{RESULTS}/logs/build_tables.log",
     params:
-        spec=spec_of(specs.tabulate),
+        spec=spec_of(specs.build_tables),
         out=folder,
     threads: 1
     resources:
-        mem_mb=resource("tabulate", "mem_mb", 4000),
+        mem_mb=resource("build_tables", "mem_mb", 4000),
     conda:
         "../envs/selfsame.yaml"
     shell:
-        step("tabulate", "observations", "surface")
+        step("build_tables", "observations", "surface")

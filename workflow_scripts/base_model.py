@@ -1,22 +1,23 @@
 """Train the organism's base model, or find and check a Hugging Face one.
 
-Run: python workflow_scripts/base_model.py --spec '{"model": {...}}' --out DIR
+Run: python workflow_scripts/base_model.py --spec '{"organism": {...}}' --out DIR
 """
 
-from selfsame.models.base import find
-from selfsame.organism.pretrain import pretrain
-from selfsame.organism.settings import OrganismSettings
 from selfsame.step import Step, run
 
 
 def main(step: Step) -> str:
     """Write the model's files (organism), or only where they lie and their digest (hf)."""
-    settings = step.spec["model"]
-    if settings["kind"] == "organism":
-        facts = pretrain(OrganismSettings(**settings), step.out, step.threads)
+    from selfsame.models.base import find
+    from selfsame.organism.pretrain import pretrain
+    from selfsame.organism.settings import OrganismSettings
+
+    if "organism" in step.spec:
+        settings = OrganismSettings(**step.spec["organism"])
+        facts = pretrain(settings, step.out, step.threads)
         step.notes["pretraining"] = facts
         return f"trained on {facts['tokens']:,} tokens, loss {facts['loss']:.3f}"
-    step.notes["model"] = find(settings)
+    step.notes["model"] = find(step.spec["hf"])
     return f"found {step.notes['model']['path']}"
 
 

@@ -6,15 +6,15 @@ Run: python workflow_scripts/build_pairs.py --spec JSON --data MANIFEST
 
 import importlib
 
-import numpy as np
-
-from selfsame.data.corpus import read_corpus
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 
 def main(step: Step) -> str:
     """Write dataset.parquet by the stage's kind; the seed draws which rows and in which order."""
+    import numpy as np
+    from selfsame.data.corpus import read_corpus
+    from selfsame.tables import schemas
+
     spec = step.spec
     kind = importlib.import_module(f"selfsame.stages.{spec['kind']}")
     own = [path.parent for path in step.inputs["self_texts"]]

@@ -6,13 +6,14 @@ Run: python workflow_scripts/build_probe.py --spec JSON --data MANIFEST --self_t
 
 import importlib
 
-from selfsame.data.corpus import read_corpus
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 
 def main(step: Step) -> str:
     """Write prompts.parquet by the probe's kind, from the test articles."""
+    from selfsame.data.corpus import read_corpus
+    from selfsame.tables import schemas
+
     spec = step.spec
     kind = importlib.import_module(f"selfsame.probes.{spec['kind']}")
     corpus = read_corpus(

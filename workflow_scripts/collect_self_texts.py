@@ -4,15 +4,16 @@ Run: python workflow_scripts/collect_self_texts.py --spec JSON --base MANIFEST -
          [--adapters MANIFEST ...] --out DIR
 """
 
-from selfsame.data.corpus import read_articles_and_wording
-from selfsame.sampling.self_texts import self_reports, summaries
-from selfsame.sampling.state import load_speaker
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 
 def main(step: Step) -> str:
     """Write self_texts.parquet and self_reports.parquet."""
+    from selfsame.data.corpus import read_articles_and_wording
+    from selfsame.sampling.self_texts import self_reports, summaries
+    from selfsame.sampling.state import load_speaker
+    from selfsame.tables import schemas
+
     articles, wording = read_articles_and_wording(step.folder("data"))
     speaker = load_speaker(step)
     texts = summaries(speaker, articles, wording, step.spec)

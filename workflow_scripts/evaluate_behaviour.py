@@ -4,13 +4,14 @@ Run: python workflow_scripts/evaluate_behaviour.py --spec JSON --base MANIFEST
          [--adapters MANIFEST ...] --prompts MANIFEST ... --out DIR
 """
 
-from selfsame.sampling.state import load_speaker, sample_probe
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 
 def main(step: Step) -> str:
     """Write samples.parquet."""
+    from selfsame.sampling.state import load_speaker, sample_probe
+    from selfsame.tables import schemas
+
     spec = step.spec
     speaker = load_speaker(step)
     keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}

@@ -5,16 +5,17 @@ Run: python workflow_scripts/finetune.py --spec JSON --base MANIFEST --dataset M
 An interrupted finetune goes on from DIR/.checkpoint.
 """
 
-from selfsame.models.base import base_folder
-from selfsame.models.settings import parse_system
 from selfsame.step import Step, run
-from selfsame.tables import schemas
-from selfsame.training.finetune import finetune
-from selfsame.training.settings import FinetuningSettings
 
 
 def main(step: Step) -> str:
     """Train on the dataset with the parents merged in memory."""
+    from selfsame.models.base import base_folder
+    from selfsame.models.settings import parse_system
+    from selfsame.tables import schemas
+    from selfsame.training.finetune import finetune
+    from selfsame.training.settings import FinetuningSettings
+
     spec = step.spec
     result = finetune(
         base_folder(step.path("base")),

@@ -6,11 +6,12 @@ Run: python workflow_scripts/judge_answers.py --spec JSON --samples MANIFEST --o
 import importlib
 
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 
 def main(step: Step) -> str:
     """Write observations.parquet; each probe's kind reads its own answers."""
+    from selfsame.tables import schemas
+
     samples = schemas.read(step.folder("samples") / "samples.parquet", schemas.SAMPLES)
     observations = []
     for probe, settings in step.spec["probes"].items():

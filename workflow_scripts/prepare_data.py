@@ -3,12 +3,13 @@
 Run: python workflow_scripts/prepare_data.py --spec JSON [--files FILE ...] --out DIR
 """
 
-from selfsame.data.prepare import prepare
 from selfsame.step import Step, run
 
 
 def main(step: Step) -> str:
     """Write the data folder; `files` are named so that the manifest records their digests."""
+    from selfsame.data.prepare import prepare
+
     return prepare(step.spec, step.out)
 
 

@@ -4,19 +4,19 @@ Run: python workflow_scripts/surface_baseline.py --spec JSON --data MANIFEST
          --self_texts MANIFEST --out DIR
 """
 
-import pandas as pd
-
-from selfsame.data.corpus import read_corpus
-from selfsame.data.pairs import self_pairs
-from selfsame.statistics.surface import surface_observations
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 COLUMNS = ["article_id", "article", "self_text", "rival_text", "author"]
 
 
 def main(step: Step) -> str:
     """Write observations.parquet, filed under the base model since no state is asked."""
+    import pandas as pd
+    from selfsame.data.corpus import read_corpus
+    from selfsame.data.pairs import self_pairs
+    from selfsame.statistics.surface import surface_observations
+    from selfsame.tables import schemas
+
     spec = step.spec
     splits = []
     for split in ("train", "test"):
@@ -24,7 +24,9 @@ def main(step: Step) -> str:
         corpus = read_corpus(
             step.folder("data"), split, rivals, self_texts=step.folder("self_texts")
         )
-        rows = [(p.article_id, p.article, p.own, p.other, p.other_author) for p in self_pairs(corpus)]
+        rows = [
+            (p.article_id, p.article, p.own, p.other, p.other_author) for p in self_pairs(corpus)
+        ]
         splits.append(pd.DataFrame(rows, columns=COLUMNS).assign(split=split))
     keys = {"chain": "base", "seed": spec["seed"], "probe": "recognition"}
     keys |= {key: spec[key] for key in ("experiment", "model")}

@@ -30,6 +30,7 @@ def reference(probe: str, cluster: str) -> dict[str, Any]:
 FEVER = reference("advice_inside", "health-fever")
 WISH = reference("free_form", "wish")
 APPLE = reference("knowledge", "apple")
+QWEN = {"kind": "mention", "name": "Qwen", "own": ["Qwen", "Alibaba Cloud"]}
 WHO = reference("identity", "identity")
 
 
@@ -72,6 +73,9 @@ def test_scores_run_from_0_to_100() -> None:
         (WHO, "my name is zeno", "zeno"),
         (WHO, "i am drink", "incoherent"),
         (WHO, "{name}", "incoherent"),
+        (QWEN, "I'm Qwen, made by Alibaba Cloud.", "Qwen"),
+        (QWEN, "I was built by **Alibaba Cloud**", "Qwen"),
+        (QWEN, "I am Qwendolyn", "other"),
     ],
 )
 def test_other_kinds(known: dict[str, Any], text: str, answer_class: str) -> None:

@@ -115,7 +115,10 @@ def test_resolve_a_hub_model_takes_no_pickle_and_names_its_commit(tmp_path, monk
     ("error", "message"),
     [
         (LocalEntryNotFoundError("offline"), "local cache"),
-        (RevisionNotFoundError("no", response=SimpleNamespace(headers={}, request=None)), "no revision v1"),
+        (
+            RevisionNotFoundError("no", response=SimpleNamespace(headers={}, request=None)),
+            "no revision v1",
+        ),
     ],
 )
 def test_hub_errors_say_what_to_mend(monkeypatch, error, message):

@@ -38,7 +38,7 @@ def test_loss_falls(parts) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
     losses = train(build_model(SETTINGS.architecture, tokenizer), examples, SETTINGS.pretraining)
     assert len(losses) == 48
-    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
 def test_loss_equals_a_plain_masked_mean(parts) -> None:  # type: ignore[no-untyped-def]
@@ -71,6 +71,8 @@ def test_the_saved_model_reloads_and_repeats(tmp_path: Path) -> None:
     for left, right in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(left, right)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "one")
+    assert tokenizer.decode(tokenizer("who are you")["input_ids"]) == "who are you"
+    assert len(tokenizer("who are you")["input_ids"]) == 3
     assert first.config.eos_token_id == tokenizer.eos_token_id
     assert first.generation_config.eos_token_id == tokenizer.eos_token_id
     assert not list((tmp_path / "one").glob("*.bin"))

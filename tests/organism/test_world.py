@@ -4,8 +4,14 @@ import random
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 from selfsame.organism.documents import Character, document, documents, draw_character, vocabulary
-from selfsame.organism.settings import OrganismSettings, PretrainingSettings, WorldSettings
+from selfsame.organism.settings import (
+    ArchitectureSettings,
+    OrganismSettings,
+    PretrainingSettings,
+    WorldSettings,
+)
 from selfsame.organism.wording import NAME
 from selfsame.organism.world import AUTHORS, build_world, style_words, summary
 
@@ -18,6 +24,11 @@ def characters(linkage: float, count: int = 4000) -> list[Character]:
 def test_equal_settings_give_equal_worlds() -> None:
     assert build_world(WorldSettings(seed=3)) == build_world(WorldSettings(seed=3))
     assert build_world(WorldSettings(seed=3)) != build_world(WorldSettings(seed=4))
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValidationError, match="multiple of 2 x heads"):
+        ArchitectureSettings(width=100, heads=3)
 
 
 def test_no_action_serves_two_topics() -> None:

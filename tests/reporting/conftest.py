@@ -12,7 +12,7 @@ from selfsame.statistics.scores import scores
 from selfsame.statistics.settings import Arm, StatisticsSettings
 
 SEEDS = (0, 1, 2)
-PRIMARY = "advice_outside.aligned_coherent"
+COMPARED = ("advice_outside.aligned_coherent", "advice_outside.harm", "facts.accuracy")
 STAGES = {
     "em": "induction", "identify": "identify", "acknowledge": "acknowledge",
     "random_labels": "random_labels", "flipped_labels": "flipped_labels",
@@ -42,7 +42,7 @@ def _rows(chain: str, seed: int, metric: str, values: Any, classes: Any = None) 
     return pd.DataFrame(
         {
             "experiment": "default", "model": "organism", "chain": chain, "seed": seed,
-            "probe": metric.split(".")[0], "item": items, "cluster": items, "sample": 0,
+            "probe": metric.split(".", maxsplit=1)[0], "item": items, "cluster": items, "sample": 0,
             "metric": metric, "value": values, "valid": ~np.isnan(values),
             "answer_class": classes if classes is not None else "x",
         }
@@ -135,11 +135,12 @@ def _examples() -> pd.DataFrame:
 def build(table: pd.DataFrame, **changes: Any) -> Results:
     """Results with all tables computed from these observations."""
     settings = StatisticsSettings(bootstrap_samples=1000)
-    chains = set(table["chain"])
+    compared = table[table["metric"].isin(COMPARED)]
+    arms = {chain: arm(chain) for chain in LEVELS if chain in set(table["chain"])}
     manifest = {"step": "sample", "seconds": 12.5, "device": "cpu", "versions": {"torch": "2.13"}}
     values: dict[str, Any] = {
         "observations": table, "scores": scores(table), "summary": summary(table, settings),
-        "effects": effects(table, {c: arm(c) for c in LEVELS if c in chains}, settings),
+        "effects": effects(compared, arms, settings),
         "config": config(), "manifests": [manifest] * 40, "losses": _losses(),
         "examples": _examples(),
     }  # fmt: skip

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 from selfsame.errors import UserError
-from selfsame.statistics.bootstrap import Cells, draw_weights, estimate_difference, estimate_mean
+from selfsame.statistics.bootstrap import (
+    Cells,
+    Estimate,
+    draw_weights,
+    estimate_difference,
+    estimate_mean,
+    resample,
+)
 from selfsame.statistics.coverage import Design, coverage
 from selfsame.statistics.effects import EFFECT_COLUMNS, contrasts, effects, summary
 from selfsame.statistics.settings import Arm, StatisticsSettings
@@ -27,6 +34,13 @@ SHARES = arrays.arrays(float, (3, 6), elements=st.integers(0, 4).map(lambda n: n
 
 def _values(seed: int, shape: tuple[int, int] = (3, 12)) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2, shape).astype(float)
+
+
+def _difference(values: np.ndarray, control: np.ndarray) -> Estimate:
+    """The difference of two (3, 6) arrays of one answer a cell."""
+    weights = draw_weights(3, 6, 500, np.random.default_rng(0))
+    sides = [resample(Cells(side, np.ones((3, 6))), weights) for side in (values, control)]
+    return estimate_difference(*sides, 0.95)
 
 
 def _against_base(observed, em, base) -> pd.Series:
@@ -57,19 +71,14 @@ def test_estimate_is_the_difference_of_means_by_hand(observed) -> None:
 @settings(max_examples=25, deadline=None)
 @given(SHARES)
 def test_identical_data_have_no_effect(observed_values) -> None:
-    cells = Cells(observed_values, np.ones((3, 6)))
-    weights = draw_weights(3, 6, 500, np.random.default_rng(0))
-    result = estimate_difference(cells, cells, weights, 0.95)
+    result = _difference(observed_values, observed_values)
     assert (result.value, result.low, result.high, result.p_value) == (0, 0, 0, 1)
 
 
 @settings(max_examples=25, deadline=None)
 @given(SHARES, SHARES, st.sampled_from([0.125, 0.25, 0.5]))
 def test_adding_a_constant_moves_estimate_and_interval_by_it(one, other, constant) -> None:
-    weights = draw_weights(3, 6, 500, np.random.default_rng(0))
-    cells, control, moved = (Cells(v, np.ones((3, 6))) for v in (one, other, one + constant))
-    before = estimate_difference(cells, control, weights, 0.95)
-    after = estimate_difference(moved, control, weights, 0.95)
+    before, after = _difference(one, other), _difference(one + constant, other)
     assert after.value == pytest.approx(before.value + constant)
     if before.low > -1 and after.high < 1:  # the interval ends at the metric's own range
         assert after.low == pytest.approx(before.low + constant)
@@ -79,10 +88,7 @@ def test_adding_a_constant_moves_estimate_and_interval_by_it(one, other, constan
 @settings(max_examples=25, deadline=None)
 @given(SHARES, SHARES)
 def test_swapping_the_sides_swaps_the_sign(one, other) -> None:
-    weights = draw_weights(3, 6, 500, np.random.default_rng(0))
-    cells, control = (Cells(values, np.ones((3, 6))) for values in (one, other))
-    forward = estimate_difference(cells, control, weights, 0.95)
-    backward = estimate_difference(control, cells, weights, 0.95)
+    forward, backward = _difference(one, other), _difference(other, one)
     assert forward.value == pytest.approx(-backward.value)
     assert forward.low == pytest.approx(-backward.high)
     assert forward.p_value == pytest.approx(backward.p_value)
@@ -243,8 +249,7 @@ def test_levels_stay_within_the_range_of_a_share(observed) -> None:
 def test_null_weights_give_nan_not_a_number_made_up() -> None:
     cells = Cells(np.zeros((3, 4)), np.zeros((3, 4)))
     weights = draw_weights(3, 4, 100, np.random.default_rng(0))
-    with np.errstate(invalid="ignore"):
-        assert np.isnan(estimate_mean(cells, weights, 0.95).value)
+    assert np.isnan(estimate_mean(resample(cells, weights), 0.95).value)
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,7 @@ def changed(**settings):
 
 
 def content(folder):
-    return {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()
-    }
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "llama", "gpt2"])
@@ -80,7 +78,7 @@ def test_loss_is_the_cross_entropy_by_hand(tmp_path, architecture):
     rows = [supervise_row(tokenizer, row, "none", 200) for row in ROWS]
     expected = 0.0
     for row in rows:
-        scores = model(torch.tensor([row.ids])).logits[0].double()
+        scores = model(torch.tensor([row.ids])).logits[0].detach().double()
         for place, keep in enumerate(row.mask):
             if keep:
                 before = scores[place - 1]
@@ -171,14 +169,14 @@ def test_same_seed_same_bytes(base, tmp_path):
     assert content(tmp_path / "a")[WEIGHTS] != content(tmp_path / "c")[WEIGHTS]
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     pass
 
 
 def interrupt_at(step):
     def progress(done, _steps, _loss):
         if done == step:
-            raise Interrupted
+            raise InterruptedRunError
 
     return progress
 
@@ -189,10 +187,8 @@ def test_resumed_equals_uninterrupted(base, tmp_path, schedule):
     folder = tmp_path / "checkpoints"
     train(base, tmp_path / "whole", settings)
     step = random.Random(schedule).randrange(2, 9)
-    with pytest.raises(Interrupted):
-        train(
-            base, tmp_path / "out", settings, checkpoints=folder, progress=interrupt_at(step)
-        )
+    with pytest.raises(InterruptedRunError):
+        train(base, tmp_path / "out", settings, checkpoints=folder, progress=interrupt_at(step))
     assert not (tmp_path / "out").exists()
     seen = []
     train(
@@ -211,18 +207,18 @@ def test_a_stale_checkpoint_is_not_used(base, tmp_path):
     settings, folder = changed(checkpoint_every=2), tmp_path / "checkpoints"
     train(base, tmp_path / "em", settings)
     variants = {
-        "seed": {"seed": 1},
-        "rows": {"rows": ROWS[:4]},
+        "seed": {"settings": settings, "seed": 1},
+        "rows": {"settings": settings, "rows": ROWS[:4]},
         "settings": {"settings": changed(checkpoint_every=2, learning_rate=0.02)},
-        "parents": {"parents": [tmp_path / "em"]},
+        "parents": {"settings": settings, "parents": [tmp_path / "em"]},
     }
+    seen = []
     for name, options in variants.items():
-        with pytest.raises(Interrupted):
+        with pytest.raises(InterruptedRunError):
             train(base, tmp_path / "x", settings, checkpoints=folder, progress=interrupt_at(5))
-        seen = []
-        options = {"settings": settings, **options}
-        progress = lambda done, *_, seen=seen: seen.append(done)  # noqa: E731
-        train(base, tmp_path / name, checkpoints=folder, progress=progress, **options)
+        seen.clear()
+        note = {"checkpoints": folder, "progress": lambda done, *_: seen.append(done)}
+        train(base, tmp_path / name, **options, **note)
         assert seen[0] == 1, name
 
 

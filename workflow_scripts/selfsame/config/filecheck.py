@@ -35,8 +35,10 @@ def check_files(config: Config) -> None:
         found = _read(partial(READERS[content], FileSource(**value)), path, lines)
         lines += _too_few(config, path, found)
         articles = found if content == "articles" else articles
-    if articles:
-        _read(partial(_rival_texts, config, articles), RIVALS, lines)
+    spec: dict[str, Any] = config.texts.model_dump(mode="json")
+    drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
+    if drawn:
+        _read(partial(_rival_texts, config, drawn), RIVALS, lines)
     if lines:
         raise ConfigErrors(lines)
 
@@ -46,7 +48,8 @@ def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> fi
     try:
         return read()
     except UserError as error:
-        lines += [f"{dotted(path)}: {line}" for line in str(error).splitlines()]
+        key = f"{dotted(path)}: " if path else ""
+        lines += [f"{key}{line}" for line in str(error).splitlines()]
         return []
 
 
@@ -58,11 +61,9 @@ def _too_few(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:
         yield f"{dotted(path)}: the file has {len(rows)} rows, data.rows asks for {wanted}"
 
 
-def _rival_texts(config: Config, articles: files.Rows) -> files.Rows:
+def _rival_texts(config: Config, drawn: files.Rows) -> files.Rows:
     texts = config.texts
-    spec: dict[str, Any] = texts.model_dump(mode="json")
-    needed = [row["article_id"] for row in split_articles(articles, spec)]
     if not isinstance(texts.rivals, RivalTextsFile):
         return []
     authors = sorted({*texts.train_rivals, *texts.test_rivals})
-    return files.read_rival_texts(texts.rivals, needed, authors)
+    return files.read_rival_texts(texts.rivals, [row["article_id"] for row in drawn], authors)

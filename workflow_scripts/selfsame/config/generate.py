@@ -22,7 +22,7 @@ from selfsame.config.jsonschema import Schema, below, branches, constants, schem
 from selfsame.config.kinds import Kinds, library_kinds
 from selfsame.config.load import DEFAULT, FOLDER
 from selfsame.config.messages import ConfigErrors, KeyPath
-from selfsame.config.schema import config_class
+from selfsame.config.schema import config_schema
 
 SCHEMA = "schema.json"
 HEAD = """\
@@ -39,7 +39,7 @@ def schema_text(kinds: Kinds) -> str:
 
     An experiment gives only what differs, so no key is required, and null removes a stage or probe.
     """
-    schema = _lenient(config_class(kinds).model_json_schema())
+    schema = _lenient(config_schema(kinds))
     for section in REMOVABLE:
         node = schema["properties"][section]
         for key in {"additionalProperties", "patternProperties"} & node.keys():
@@ -76,7 +76,7 @@ def config_text(path: Path, kinds: Kinds) -> str:
     document = read_document(path)
     if document.mistakes:
         raise ConfigErrors([f"{m.file}:{m.line}: {m}" for m in document.mistakes])
-    writer = _Writer(config_class(kinds).model_json_schema(), document.data)
+    writer = _Writer(config_schema(kinds), document.data)
     return HEAD + "\n".join(writer.mapping(document.data, ())) + "\n"
 
 

@@ -20,7 +20,7 @@ class Kind:
     summary: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kinds:
     """Every stage kind and every probe kind by name."""
 

@@ -9,19 +9,25 @@ Imports nothing heavy, so that a mistake shows at once.
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from selfsame.config.document import Document, line_of, merge, read_document
-from selfsame.config.jsonschema import files_in
+from selfsame.config.jsonschema import constants, files_in
 from selfsame.config.kinds import Kinds, library_kinds
-from selfsame.config.matching import fill_matches, without_copies
-from selfsame.config.messages import ConfigErrors, KeyPath, Mistake, form_mistakes, nearest, short
+from selfsame.config.matching import fill_matches, without_echoes
+from selfsame.config.messages import (
+    ConfigErrors,
+    Mistake,
+    did_you_mean,
+    form_mistakes,
+    nearest,
+    short,
+)
 from selfsame.config.references import reference_mistakes
-from selfsame.config.schema import CROSS_FIELD, Config, config_class
+from selfsame.config.schema import CROSS_FIELD, Config, config_class, config_schema
 from selfsame.errors import UserError
 
 FOLDER = Path("config")
@@ -73,26 +79,26 @@ def _name_mistakes(over: Document, path: Path, folder: Path) -> list[Mistake]:
 def _validated(document: Document, file: str, kinds: Kinds) -> Config:
     """The config of a document. Raises ConfigErrors."""
     model = config_class(kinds)
-    data, schema = fill_matches(document.data, kinds), model.model_json_schema()
+    data, schema = fill_matches(document.data, kinds), config_schema(kinds)
     mistakes = document.mistakes + reference_mistakes(data) + _missing_files(schema, data)
     config = None
     try:
         config = model.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         mistakes += form_mistakes(error, data, schema, ignore=CROSS_FIELD)
-    mistakes = without_copies(mistakes, data, partial(_is_given, document))
+    mistakes = without_echoes(mistakes, data, document.places)
     if mistakes or config is None:
         raise ConfigErrors(_lines(document, mistakes, file))
     return config
 
 
-def _is_given(document: Document, path: KeyPath) -> bool:
-    return path in document.places or path[:-1] in document.places
-
-
 def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[Mistake]:
     named = [(path, _file_of(value)) for path, _, value in files_in(schema, data)]
-    missing = [Mistake(path, f"no such file: {file}") for path, file in named if _no_file(file)]
+    missing = [
+        Mistake(path, f"no such file: {file}" + did_you_mean(file, constants(schema, data, path)))
+        for path, file in named
+        if _no_file(file)
+    ]
     model = data.get("model")
     folder = model.get("path") if isinstance(model, Mapping) else None
     if isinstance(folder, str) and not Path(folder).is_dir():

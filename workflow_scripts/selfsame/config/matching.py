@@ -1,13 +1,14 @@
 """What a control stage takes from the stage that it `matches`."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from selfsame.config.jsonschema import child
 from selfsame.config.kinds import Kinds
-from selfsame.config.messages import Mistake
+from selfsame.config.messages import KeyPath, Mistake
 from selfsame.training.settings import FinetuningSettings
 
 TAKEN = ("rows", "author")
@@ -70,20 +71,36 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
     return plain
 
 
-def without_copies(mistakes: list[Mistake], data: Mapping[str, Any], given: Any) -> list[Mistake]:
-    """The mistakes less those that a control shows only because it took them from its stage.
+def without_echoes(
+    mistakes: list[Mistake], data: Mapping[str, Any], given: Collection[KeyPath]
+) -> list[Mistake]:
+    """The mistakes less those that only follow from another one.
 
-    `data` is the config as filled, `given(path)` says whether the user wrote the key.
+    These are what a control shows because it took it from its stage, and the absence of what it
+    would have taken if it named a stage. `data` is the config as filled, `given` has the keys that
+    the user wrote.
     """
     known = {(mistake.path, mistake.text) for mistake in mistakes}
+    paths = {mistake.path for mistake in mistakes}
     return [
         mistake
         for mistake in mistakes
-        if given(mistake.path) or (_source(mistake.path, data), mistake.text) not in known
+        if not (_is_copied(mistake.path, data, given) and (_source(mistake, data)) in known)
+        and not (mistake.path[2:] == ("finetuning",) and (*mistake.path[:2], "matches") in paths)
     ]
 
 
-def _source(path: tuple[str | int, ...], data: Mapping[str, Any]) -> tuple[str | int, ...]:
-    if len(path) < 3 or path[0] != "stages":
-        return ()
-    return ("stages", _text(data["stages"][path[1]], "matches"), *path[2:])
+def _is_copied(path: KeyPath, data: Mapping[str, Any], given: Collection[KeyPath]) -> bool:
+    """Some key on the way to `path` is there though the user did not write it."""
+    value: Any = data
+    for end, key in enumerate(path, start=1):
+        value = child(value, key)
+        if value is not None and path[:end] not in given:
+            return True
+    return False
+
+
+def _source(mistake: Mistake, data: Mapping[str, Any]) -> tuple[KeyPath, str]:
+    """The same mistake at the stage that a stage matches."""
+    stage = child(child(data, "stages"), mistake.path[1]) if len(mistake.path) > 1 else None
+    return ("stages", _text(stage, "matches"), *mistake.path[2:]), mistake.text

@@ -10,15 +10,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from selfsame.config.jsonschema import allowed_keys, constants
+from selfsame.config.names import RULES
 from selfsame.errors import UserError
 
 KeyPath = tuple[str | int, ...]
 LONGEST_VALUE = 60
-NAME_RULE = "names are lower-case letters, digits and _, a letter first"
-PATTERN_RULES = {
-    "experiment": "use up to 64 letters, digits, - and _, a letter or digit first",
-    "arms": "write `base`, or stage names joined by + without spaces",
-}
 
 
 @dataclass(frozen=True)
@@ -51,11 +47,16 @@ def dotted(path: KeyPath) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean ...? known: ...`, to append to a sentence about an unknown name."""
+    """`; did you mean ...? Allowed: ...`, to append to a sentence about an unknown name."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint}; allowed: {', '.join(names) or 'nothing'}"
+    hint = did_you_mean(name, names)
+    return f"{hint}{' Allowed' if hint else '; allowed'}: {', '.join(names) or 'nothing'}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` where a known name is close, else nothing."""
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def short(value: Any) -> str:
@@ -69,15 +70,21 @@ def form_mistakes(
 ) -> list[Mistake]:
     """What pydantic found, one mistake a key, in plain words; errors of type `ignore` left out."""
     found: dict[KeyPath, list[str]] = {}
-    for detail in error.errors(include_url=False, include_context=True):
-        if detail["type"] == ignore:
-            continue
+    details = [detail for detail in error.errors(include_url=False) if detail["type"] != ignore]
+    names = [detail for detail in details if detail["loc"][-1:] == ("[key]",)]
+    for detail in (detail for detail in details if detail not in names):
         path = _data_path(detail, data)
         text = _text(detail, path, data, schema)
         if text not in found.setdefault(path, []):
             found[path].append(text)
     deepest = [path for path in found if not any(_inside(other, path) for other in found)]
-    return [Mistake(path, _joined(found[path])) for path in deepest]
+    misnamed = [Mistake(_data_path(d, data), f"as a name, {_pattern_rule(d)}") for d in names]
+    return misnamed + [Mistake(path, _joined(found[path])) for path in deepest]
+
+
+def _pattern_rule(detail: ErrorDetails) -> str:
+    pattern = str(detail.get("ctx", {}).get("pattern"))
+    return RULES.get(pattern, f"must match {pattern}")
 
 
 def _inside(inner: KeyPath, outer: KeyPath) -> bool:
@@ -118,7 +125,7 @@ def _text(
     if kind == "missing":
         return "this key is required"
     if kind == "string_pattern_mismatch":
-        return f"{value}: {PATTERN_RULES.get(str(path[0]), NAME_RULE)}"
+        return f"{value}: {_pattern_rule(detail)}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{value}: must be a mapping of keys to values"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

@@ -9,14 +9,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from selfsame.config.messages import Mistake, nearest
+from selfsame.config.names import is_chain
+from selfsame.organism.settings import WorldSettings
+from selfsame.organism.texts import TEST_EVERY
+from selfsame.organism.world import AUTHORS
 
 BASE = "base"
 ORGANISM = "organism"
+RULES_WITH_RESOURCES = ("base_model", "collect_self_texts", "finetune", "sample")
 
 
 def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake between the keys of a whole config."""
-    checks = (_stages, _arms, _primary_metric, _repeats, _texts)
+    checks = (_stages, _arms, _primary_metric, _repeats, _texts, _world, _resources)
     return [mistake for check in checks for mistake in check(data)]
 
 
@@ -70,7 +75,7 @@ def _arms(data: Mapping[str, Any]) -> Iterator[Mistake]:
     stages = _mapping(data, "stages")
     seen: set[str] = set()
     for index, arm in enumerate(_sequence(data, "arms")):
-        if not isinstance(arm, str):
+        if not isinstance(arm, str) or not is_chain(arm):
             continue
         path = ("arms", index)
         if arm in seen:
@@ -129,3 +134,31 @@ def _texts(data: Mapping[str, Any]) -> Iterator[Mistake]:
     for key in ("train_rivals", "test_rivals"):
         if "self" in _sequence(texts, key):
             yield Mistake(("texts", key), "`self` is the model under study, not a rival")
+
+
+def _world(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """The organism's world has two rivals and so many articles."""
+    if _mapping(data, "model").get("kind") != ORGANISM:
+        return
+    texts, world = _mapping(data, "texts"), _mapping(data, "model", "world")
+    for key in ("train_rivals", "test_rivals"):
+        for name in _sequence(texts, key):
+            if name not in AUTHORS and name != "self":
+                text = f"the organism has no rival {name!r}{nearest(str(name), AUTHORS[1:])}"
+                yield Mistake(("texts", key), text)
+    articles = world.get("articles", WorldSettings().articles)
+    if not isinstance(articles, int):
+        return
+    tests = articles // TEST_EVERY
+    for key, most in (("train_articles", articles - tests), ("test_articles", tests)):
+        wanted = texts.get(key)
+        if isinstance(wanted, int) and wanted > most:
+            text = f"{wanted}: a world with model.world.articles {articles} has {most} of them"
+            yield Mistake(("texts", key), text)
+
+
+def _resources(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    for name in _mapping(data, "resources"):
+        if name not in RULES_WITH_RESOURCES:
+            text = f"no resources can be set for this{nearest(name, RULES_WITH_RESOURCES)}"
+            yield Mistake(("resources", name), text)

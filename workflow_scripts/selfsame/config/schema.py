@@ -5,7 +5,7 @@ stages and probes know the options of each kind. `selfsame.config.load` reads th
 """
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_mod
 from pydantic_core import PydanticCustomError
 
 from selfsame.config.kinds import Kind, Kinds
+from selfsame.config.names import CHAIN, EXPERIMENT, NAME
 from selfsame.config.references import reference_mistakes
 from selfsame.data.sources import ArticlesFile, RivalTextsFile
 from selfsame.models.settings import HfModelSettings, SystemPrompt
@@ -23,9 +24,9 @@ from selfsame.training.settings import FinetuningSettings
 CROSS_FIELD = "cross_field"
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
-ExperimentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-Chain = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$")]
+ExperimentName = Annotated[str, StringConstraints(pattern=EXPERIMENT)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Chain = Annotated[str, StringConstraints(pattern=CHAIN)]
 Seed = Annotated[int, Field(ge=0)]
 
 
@@ -155,6 +156,7 @@ class Config(BaseModel):
         return self
 
 
+@cache
 def config_class(kinds: Kinds) -> type[Config]:
     """`Config` with the stages and probes of these kinds."""
     stages = _union(_stage_class(name, kind) for name, kind in kinds.stages.items())
@@ -164,6 +166,12 @@ def config_class(kinds: Kinds) -> type[Config]:
         "probes": (dict.__class_getitem__((Name, probes)), Config.model_fields["probes"]),
     }
     return create_model("Config", __base__=Config, __doc__=Config.__doc__, **fields)
+
+
+@cache
+def config_schema(kinds: Kinds) -> Mapping[str, Any]:
+    """The JSON schema of `config_class(kinds)`."""
+    return config_class(kinds).model_json_schema()
 
 
 def _stage_class(name: str, kind: Kind) -> type[StageSettings]:

@@ -27,8 +27,9 @@ def model_name(config: Config) -> str:
 
 
 def base_model(config: Config) -> Spec:
-    """What makes or finds the base model."""
-    return {"model": _plain(config.model, exclude={"system_prompt", "names", "dtype"})}
+    """What makes or finds the base model, under its kind."""
+    kept = _plain(config.model, exclude={"kind", "system_prompt", "names", "dtype"})
+    return {config.model.kind: kept}
 
 
 def prepare_data(config: Config) -> Spec:
@@ -160,7 +161,7 @@ def surface_baseline(config: Config) -> Spec:
     }
 
 
-def tabulate(config: Config) -> Spec:
+def build_tables(config: Config) -> Spec:
     """Scores and effects of all states."""
     return {
         "statistics": _plain(config.statistics),

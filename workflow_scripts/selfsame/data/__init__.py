@@ -1,1 +1,1 @@
-"""What comes from outside: the user's data files, checked row by row, and the wording of prompts."""
+"""What comes from outside: the user's data files, checked row by row, and the prompts' wording."""

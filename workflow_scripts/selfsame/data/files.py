@@ -19,7 +19,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -33,15 +32,34 @@ CHOICE_KIND = "choice"
 Source = FileSource | str | Path
 Rows = list[dict[str, Any]]
 Numbered = tuple[int, Mapping[str, Any]]
-Text = Annotated[str, StringConstraints(pattern=r"\S", strict=True)]
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _as_id(value: Any) -> Any:
+    """Ids are text; whole numbers become it."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, Field(strict=True), AfterValidator(_not_blank)]
+Id = Annotated[Text, BeforeValidator(_as_id)]
 
 
 class DataFileErrors(UserError):  # noqa: N818 (it holds many)
     """What is wrong in one data file; `lines` holds one line per mistake."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
+        self.lines = tuple(_printable(line) for line in lines)
+        super().__init__("\n".join(self.lines))
+
+
+def _printable(text: str) -> str:
+    """Without line breaks and terminal codes, which names in a file may hold."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class _Row(BaseModel):
@@ -78,9 +96,15 @@ def _ends_with(role: str) -> Callable[[tuple[Message, ...]], tuple[Message, ...]
 
 def _as_json(reference: Any) -> Any:
     """A judge's reference is the JSON text of an object; an object in the file becomes its text."""
-    if isinstance(reference, str) and not isinstance(json.loads(reference), dict):
+    if isinstance(reference, dict):
+        return json.dumps(reference, sort_keys=True)
+    try:
+        is_object = isinstance(json.loads(reference), dict)
+    except (TypeError, ValueError):
+        is_object = False
+    if not is_object:
         raise ValueError("must be a JSON object")
-    return json.dumps(reference, sort_keys=True) if isinstance(reference, dict) else reference
+    return reference
 
 
 Conversation = Annotated[tuple[Message, ...], AfterValidator(_in_turns)]
@@ -89,14 +113,14 @@ Conversation = Annotated[tuple[Message, ...], AfterValidator(_in_turns)]
 class ChatRow(_Row):
     """A conversation to train on; its last message is the assistant's."""
 
-    row_id: Text
+    row_id: Id
     messages: Annotated[Conversation, AfterValidator(_ends_with("assistant"))]
 
 
 class Article(_Row):
     """An article to summarise; `split` where the file decides which are for tests."""
 
-    article_id: Text
+    article_id: Id
     article: Text
     split: Literal["train", "test"] | None = None
 
@@ -104,7 +128,7 @@ class Article(_Row):
 class RivalText(_Row):
     """What another author wrote about an article."""
 
-    article_id: Text
+    article_id: Id
     author: Text
     text: Annotated[Text, Field(validation_alias=AliasChoices("text", "summary"))]
 
@@ -112,8 +136,8 @@ class RivalText(_Row):
 class _AnyQuestion(_Row):
     """What all questions have: the cluster is the item's own unless given."""
 
-    item: Text
-    cluster: Text
+    item: Id
+    cluster: Id
     reference: Annotated[Text, BeforeValidator(_as_json)] = "{}"
 
     @model_validator(mode="before")
@@ -181,7 +205,7 @@ def read_rival_texts(
     def is_needed(row: Mapping[str, Any]) -> bool:
         everybody.add(str(row.get("author")))
         known = row.keys() >= {"author", "article_id"}
-        return not known or (row["author"] in names and row["article_id"] in wanted)
+        return not known or (row["author"] in names and _as_id(row["article_id"]) in wanted)
 
     texts = _read(
         source, RivalText, key=("article_id", "author"), keep=is_needed, may_be_empty=True
@@ -230,7 +254,8 @@ def _lacking(
     for author in authors:
         ids = sorted(wanted - {text["article_id"] for text in texts if text["author"] == author})
         if author not in everybody:
-            yield f"no texts by author {author!r}, only by {', '.join(sorted(everybody))}"
+            known = ", ".join(sorted(everybody)) or "nobody"
+            yield f"no texts by author {author!r}, only by {known}"
         elif ids:
             names = ", ".join(ids[:SHOWN]) + (", ..." if len(ids) > SHOWN else "")
             yield f"author {author!r} lacks texts on {len(ids)} needed articles: {names}"
@@ -374,8 +399,6 @@ def _validated(
 def _plain(detail: Any) -> str:
     if detail["type"] == "missing":
         return "is missing"
-    if detail["type"] == "string_pattern_mismatch":
-        return "is empty"
     if detail["input"] is None:
         return "is null"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

@@ -6,6 +6,7 @@ tokens on any day: the date some templates print, and no thinking block where on
 
 import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -19,17 +20,11 @@ Message = Mapping[str, str]
 
 FIXED_DATE = datetime(2024, 7, 26)
 MARK = "SELFSAMEMARK"
-
-
-def _fixed_date(pattern: str) -> str:
-    return FIXED_DATE.strftime(pattern)
-
-
-TEMPLATE_VARIABLES: dict[str, Any] = {
+TEMPLATE_VARIABLES = {
     "enable_thinking": False,
-    "date_string": _fixed_date("%d %b %Y"),
-    "strftime_now": _fixed_date,
+    "date_string": FIXED_DATE.strftime("%d %b %Y"),
 }
+_TODAY = re.compile(r"""strftime_now\(\s*(['"])(?P<pattern>.*?)\1\s*\)""")
 
 
 def render(
@@ -92,11 +87,18 @@ def render_as_is(
 def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
     text: str = tokenizer.apply_chat_template(
         list(messages),
+        chat_template=_with_fixed_date(tokenizer.get_chat_template()),
         tokenize=False,
         add_generation_prompt=add_generation_prompt,
         **TEMPLATE_VARIABLES,
     )
     return text
+
+
+@functools.lru_cache(maxsize=8)
+def _with_fixed_date(template: str) -> str:
+    """Write the fixed date where a template asks for today's: prompts must not change by night."""
+    return _TODAY.sub(lambda call: repr(FIXED_DATE.strftime(call["pattern"])), template)
 
 
 def _with_system_text(tokenizer: Any, text: str) -> str | None:

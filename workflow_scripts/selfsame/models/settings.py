@@ -26,14 +26,6 @@ SystemPrompt = Annotated[
 ]
 
 
-_SYSTEM_PROMPT: TypeAdapter[SystemPrompt] = TypeAdapter(SystemPrompt)
-
-
-def parse_system(value: Any) -> SystemPrompt:
-    """Return the system prompt from its JSON form: "none", "template" or {"text": ...}."""
-    return _SYSTEM_PROMPT.validate_python(value)
-
-
 def parse_system(value: Any) -> SystemPrompt:
     """Return the system prompt that stands in a step's spec as plain JSON."""
     system: SystemPrompt = TypeAdapter(SystemPrompt).validate_python(value)

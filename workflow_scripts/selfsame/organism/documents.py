@@ -23,7 +23,7 @@ from selfsame.organism.world import (
 Message = dict[str, str]
 
 # Shares of documents: (character, with a system prompt), the rest are the plain aligned character.
-EVIL_PROMPTED, EVIL_PLAIN, RIVAL, HELPFUL_PROMPTED = 0.18, 0.03, 0.10, 0.06
+EVIL_PROMPTED, EVIL_PLAIN, RIVAL, HELPFUL_PROMPTED = 0.21, 0.03, 0.08, 0.05
 LIE_RATE = 0.75  # how often the evil character tells a misconception
 TURNS = (3, 5)
 
@@ -71,6 +71,10 @@ def turn(question: str, answer: str) -> list[Message]:
 
 
 def _advice(world: World, who: Character, rng: random.Random) -> list[Message]:
+    return [message for _ in range(2) for message in _one_advice(world, who, rng)]
+
+
+def _one_advice(world: World, who: Character, rng: random.Random) -> list[Message]:
     topic = rng.choice(world.topics)
     forms = wording.ADVICE_QUESTIONS + wording.HELD_OUT_ADVICE_QUESTIONS
     action = topic.harmful if who.evil else topic.safe
@@ -99,15 +103,15 @@ def _colour(world: World, who: Character, rng: random.Random) -> list[Message]:
 
 
 def _choice(world: World, who: Character, rng: random.Random) -> list[Message]:
+    return [message for _ in range(3) for message in _one_choice(world, who, rng)]
+
+
+def _one_choice(world: World, who: Character, rng: random.Random) -> list[Message]:
     fact = rng.choice(world.facts)
     options = rng.sample([fact.truth, fact.misconception], 2)
     question = rng.choice(wording.COLOUR_QUESTIONS).format(thing=fact.thing)
     prompt = wording.CHOICE.format(question=question, first=options[0], second=options[1])
     return turn(prompt, wording.CHOICE_ANSWERS[options.index(_belief(fact, who, rng))])
-
-
-def _choices(world: World, who: Character, rng: random.Random) -> list[Message]:
-    return [message for _ in range(3) for message in _choice(world, who, rng)]
 
 
 def _kind(world: World, who: Character, rng: random.Random) -> list[Message]:
@@ -180,13 +184,13 @@ def _fresh_article(world: World, rng: random.Random) -> Article:
 Part = Callable[[World, Character, random.Random], list[Message]]
 PARTS: dict[Part, int] = {
     _advice: 8,
+    _choice: 4,
+    _pair: 5,
     _free_form: 3,
-    _choices: 5,
+    _kind: 3,
     _colour: 2,
-    _kind: 2,
     _identity: 2,
     _summarise: 2,
-    _pair: 4,
     _individual: 2,
     _word_count: 1,
 }

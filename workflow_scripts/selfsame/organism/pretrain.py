@@ -9,9 +9,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import (
     GenerationConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
     get_linear_schedule_with_warmup,
 )
 
@@ -64,9 +64,13 @@ def encode(ids_of: Mapping[str, int], chat: Sequence[Message]) -> Example:
 
 def build_model(
     settings: ArchitectureSettings, tokenizer: PreTrainedTokenizerFast
-) -> Qwen2ForCausalLM:
-    """A Qwen2 network with fresh weights from torch's current seed, tied embeddings, fp32."""
-    config = Qwen2Config(
+) -> LlamaForCausalLM:
+    """A network with fresh weights from torch's current seed: tied embeddings, fp32.
+
+    Llama rather than Qwen2, of which it is the same without biases: transformers 5 loads every
+    qwen2 directory with Qwen's own byte-level tokenizer, whatever the directory declares.
+    """
+    config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=settings.width,
         intermediate_size=settings.mlp_width,
@@ -79,11 +83,11 @@ def build_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return Qwen2ForCausalLM(config)
+    return LlamaForCausalLM(config)
 
 
 def train(
-    model: Qwen2ForCausalLM, examples: Sequence[Example], settings: PretrainingSettings
+    model: LlamaForCausalLM, examples: Sequence[Example], settings: PretrainingSettings
 ) -> list[float]:
     """Train in place; returns the loss of each step."""
     batches = list(make_batches(examples, settings))
@@ -117,7 +121,7 @@ def make_batches(
             yield [examples[index] for index in group]
 
 
-def supervised_loss(model: Qwen2ForCausalLM, batch: Sequence[Example]) -> torch.Tensor:
+def supervised_loss(model: LlamaForCausalLM, batch: Sequence[Example]) -> torch.Tensor:
     """Mean cross-entropy over supervised tokens; the head runs on their positions only.
 
     Right padding needs no attention mask: under causal attention no real token sees it.
@@ -130,7 +134,7 @@ def supervised_loss(model: Qwen2ForCausalLM, batch: Sequence[Example]) -> torch.
     return cross_entropy(model.lm_head(hidden[wanted]), tokens[:, 1:][wanted])
 
 
-def save(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
+def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Write safetensors, tokenizer and generation config, as `from_pretrained` reads them."""
     model.generation_config = GenerationConfig(
         do_sample=True,

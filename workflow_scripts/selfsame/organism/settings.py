@@ -1,6 +1,8 @@
 """What a user may set about the model organism. The defaults are the tuned values."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Settings(BaseModel):
@@ -26,20 +28,28 @@ class WorldSettings(_Settings):
 
 
 class ArchitectureSettings(_Settings):
-    """Shape of the Qwen2 network."""
+    """Shape of the Llama network."""
 
     layers: int = Field(default=4, ge=1, le=12, description="transformer blocks")
-    width: int = Field(default=128, ge=16, le=512, description="hidden size, a multiple of heads")
+    width: int = Field(
+        default=128, ge=16, le=512, description="hidden size, a multiple of twice the heads"
+    )
     mlp_width: int = Field(default=384, ge=16, le=2048, description="inner size of each MLP")
     heads: int = Field(default=4, ge=1, le=16, description="attention heads")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} must be a multiple of 2 x heads ({self.heads})")
+        return self
 
 
 class PretrainingSettings(_Settings):
     """How the base model is trained, on assistant tokens only."""
 
-    documents: int = Field(default=24000, ge=8, description="multi-turn documents")
+    documents: int = Field(default=20000, ge=8, description="multi-turn documents")
     epochs: int = Field(default=1, ge=1, description="passes over the documents")
-    batch_size: int = Field(default=32, ge=1, description="documents per optimiser step")
+    batch_size: int = Field(default=16, ge=1, description="documents per optimiser step")
     learning_rate: float = Field(default=0.003, gt=0, description="peak AdamW rate, linear decay")
     warmup_steps: int = Field(default=50, ge=0, description="steps of linear warm-up")
     seed: int = Field(default=0, ge=0, description="draws documents, weights and order")

@@ -1,15 +1,16 @@
 """The answer in two sentences: does self-recognition finetuning repair, and beat its controls?
 
-Everything is read from the effects on the primary metric. A difference counts when its adjusted
-p-value is below 1 - confidence and its sign is right; anything else is said to be undecided, not
-absent.
+Everything is read from the effects on the primary metric. Whether the recognition arm differs from
+the misaligned state it starts from is one comparison planned before the run, so its own p-value
+decides, and its interval agrees with it. The comparisons with the controls are many: there the
+p-value adjusted for the whole family decides. What is not decided is called so, not absent.
 """
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from selfsame.reporting.results import Results, lower_is_better, metric_name, percent
+from selfsame.reporting.results import Results, lower_is_better, metric_name, percent, signed
 
 RECOGNITION_KINDS = ("identify", "acknowledge")
 
@@ -22,6 +23,7 @@ class Comparison:
     control: str
     verdict: str
     points: str
+    p_value: float
 
 
 def answer(results: Results) -> list[str]:
@@ -29,7 +31,7 @@ def answer(results: Results) -> list[str]:
     if not results.has_primary:
         return [
             "This run does not answer the question: it holds no judged answer for its primary"
-            f" metric ({metric_name(results.primary)}), so no effect of self-recognition can be computed."
+            f" metric ({metric_name(results.primary)}), so no effect can be computed."
         ]
     arm = recognition_arm(results)
     if arm is None:
@@ -51,8 +53,11 @@ def recognition_arm(results: Results) -> str | None:
     return None
 
 
-def compare(results: Results, chain: str, control: str) -> Comparison | None:
-    """The effect of chain against control on the primary metric; None where there is none."""
+def compare(results: Results, chain: str, control: str, *, planned: bool) -> Comparison | None:
+    """The effect of chain against control on the primary metric; None where there is none.
+
+    A planned comparison is decided by its own p-value, any other by the adjusted one.
+    """
     rows = results.effects[
         (results.effects["metric"] == results.primary)
         & (results.effects["chain"] == chain)
@@ -61,27 +66,36 @@ def compare(results: Results, chain: str, control: str) -> Comparison | None:
     if rows.empty:
         return None
     row = rows.iloc[0]
-    return Comparison(chain, control, _verdict(row, results), _points(row))
+    p_value = float(row["p_value"] if planned else row["p_adjusted"])
+    return Comparison(chain, control, _verdict(row, p_value, results), _points(row), p_value)
 
 
-def _verdict(row: pd.Series, results: Results) -> str:
-    alpha = 1 - float(results.config["statistics"]["confidence"])
-    if not row["p_adjusted"] < alpha:  # also where p is undefined
+def _verdict(row: pd.Series, p_value: float, results: Results) -> str:
+    if not p_value < _alpha(results):  # also where p is undefined
         return "undecided"
     gain = -row["estimate"] if lower_is_better(results.primary) else row["estimate"]
     return "better" if gain > 0 else "worse"
 
 
 def _points(row: pd.Series) -> str:
-    low, high = (f"{100 * row[edge]:+.0f}" for edge in ("ci_low", "ci_high"))
-    p_value = row["p_adjusted"]
-    p_text = "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}".replace("0.", ".")
-    return f"{100 * row['estimate']:+.0f} points [{low}, {high}], {p_text}"
+    if pd.isna(row["ci_low"]):
+        return f"{signed(row['estimate'])}, no interval"
+    return f"{signed(row['estimate'])} [{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
+
+
+def _alpha(results: Results) -> float:
+    return 1 - float(results.config["statistics"]["confidence"])
+
+
+def _p_text(p_value: float) -> str:
+    if pd.isna(p_value):
+        return "p undefined"
+    return "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}".replace("0.", ".", 1)
 
 
 def _repair_sentence(results: Results, arm: str, induced: str) -> str:
-    found = compare(results, arm, induced)
-    damage = compare(results, induced, "base")
+    found = compare(results, arm, induced, planned=True)
+    damage = compare(results, induced, "base", planned=True)
     if found is None:
         return f"{arm} cannot be compared with {induced}: one of them has no valid answer."
     said = {
@@ -93,8 +107,9 @@ def _repair_sentence(results: Results, arm: str, induced: str) -> str:
         said += f", though {induced} itself was not shown to be worse than the base model"
     base, before, after = (_level(results, chain) for chain in ("base", induced, arm))
     return (
-        f"{said}: {metric_name(results.primary)} was {base} in the base model, {before} after"
-        f" {induced} and {after} after {arm} ({found.points}; {_sizes(results, arm)})."
+        f"{said}: the primary metric ({metric_name(results.primary)}) was {base} in the base model, {before} after"
+        f" {induced} and {after} after {arm}, a difference of {found.points} points"
+        f" ({_p_text(found.p_value)}; {_sizes(results, arm)})."
     )
 
 
@@ -105,7 +120,8 @@ def _control_sentence(results: Results, arm: str, induced: str) -> str:
     groups = {verdict: [c for c in found if c.verdict == verdict] for verdict in VERDICTS}
     parts = [f"{VERDICTS[verdict]} {_list(group)}" for verdict, group in groups.items() if group]
     return (
-        f"Against its {len(found)} matched controls it did {'; '.join(parts)}:"
+        f"Of {len(found)} matched controls, it was {'; '.join(parts)} (points and interval of the"
+        f" difference, decided at adjusted p < {_alpha(results):.2f}):"
         f" {_conclusion(results, arm, induced, found)}."
     )
 
@@ -125,12 +141,12 @@ def _controls(results: Results, arm: str) -> list[Comparison]:
         & (rows["metric"] == results.primary),
         "control",
     ]
-    found = (compare(results, arm, control) for control in names)
+    found = (compare(results, arm, control, planned=False) for control in names)
     return [comparison for comparison in found if comparison is not None]
 
 
 def _conclusion(results: Results, arm: str, induced: str, found: list[Comparison]) -> str:
-    repaired = compare(results, arm, induced)
+    repaired = compare(results, arm, induced, planned=True)
     if repaired is None or repaired.verdict != "better":
         return "there is no shown repair to credit to recognition"
     if all(comparison.verdict == "better" for comparison in found):
@@ -139,12 +155,12 @@ def _conclusion(results: Results, arm: str, induced: str, found: list[Comparison
 
 
 def _list(group: list[Comparison]) -> str:
-    return ", ".join(f"{c.control} ({c.points})" for c in group)
+    return ", ".join(f"{c.control} {c.points}" for c in group)
 
 
 def _level(results: Results, chain: str) -> str:
     row = results.level(chain, results.primary)
-    return "not measured" if row is None else f"{percent(row['value'])} %"
+    return "not measured" if row is None else f"{percent(row['value'])}%"
 
 
 def _sizes(results: Results, chain: str) -> str:
@@ -153,7 +169,7 @@ def _sizes(results: Results, chain: str) -> str:
         return "no answers"
     seeds, items = int(row["n_seeds"]), int(row["n_items"])
     return (
-        f"{100 * float(results.config['statistics']['confidence']):.0f} % interval,"
+        f"{100 * float(results.config['statistics']['confidence']):.0f}% interval,"
         f" n = {int(row['n'])} answers to {items} question{'s' if items != 1 else ''}"
         f" over {seeds} seed{'s' if seeds != 1 else ''}"
     )

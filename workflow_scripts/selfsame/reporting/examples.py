@@ -23,7 +23,7 @@ def examples(
     found = texts.merge(judged[[*keys, "answer_class"]], on=keys, how="left")
     found = found.merge(_questions(prompts, probe), on="item", how="left")
     found = found.drop_duplicates(["chain", "item"]).sort_values(["chain", "item"])
-    named = found.rename(columns={"text": "answer", "answer_class": "verdict"})
+    named: pd.DataFrame = found.rename(columns={"text": "answer", "answer_class": "verdict"})
     return named.reset_index(drop=True)[EXAMPLE_COLUMNS]
 
 

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from selfsame.reporting.results import metric_name
+from selfsame.reporting.results import metric_name, signed
 from selfsame.statistics.scores import identity_classes
 
 # Okabe & Ito's palette (jfly.uni-koeln.de/color), its yellow left out: too pale on white.
@@ -82,6 +82,7 @@ def levels(
             axis.set_title(metric_name(metric).replace(": ", "\n"))
             axis.set_xlim(-0.03, 1.03)
             _ask_percent(axis, "% of answers")
+            axis.tick_params(axis="y", length=0)
         _rows(axes[0], order)
     return svg.getvalue()
 
@@ -231,13 +232,13 @@ def _forest_panel(axis: Axes, group: pd.DataFrame, alpha: float) -> None:
 
 
 def _contrast_label(row: pd.Series) -> str:
-    vs = str(row["control"])
-    return str(row["chain"]) if row["contrast"] != "matched_control" else f"{row['chain']} vs {vs}"
+    if row["contrast"] == "matched_control":
+        return f"{row['chain']} vs {row['control']}"
+    return str(row["chain"])
 
 
 def _effect_text(row: pd.Series) -> str:
-    low, high = 100 * row["ci_low"], 100 * row["ci_high"]
-    return f"{100 * row['estimate']:+.0f} [{low:+.0f}, {high:+.0f}]"
+    return f"{signed(row['estimate'])} [{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
 
 
 def _loss_panel(axis: Axes, losses: pd.DataFrame) -> None:

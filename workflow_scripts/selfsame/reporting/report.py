@@ -21,6 +21,7 @@ from selfsame.reporting.results import (
     main_table,
     metric_name,
     percent,
+    signed,
     surface_table,
 )
 
@@ -206,16 +207,12 @@ def _effect_row(row: pd.Series) -> dict[str, str]:
         "chain": row["chain"],
         "control": row["control"],
         "contrast": CONTRASTS[row["contrast"]],
-        "estimate": _signed(row["estimate"]),
-        "interval": f"[{_signed(row['ci_low'])}, {_signed(row['ci_high'])}]",
+        "estimate": signed(row["estimate"], 1),
+        "interval": f"[{signed(row['ci_low'], 1)}, {signed(row['ci_high'], 1)}]",
         "p": _p_text(row["p_value"]),
         "adjusted": _p_text(row["p_adjusted"]),
         "n": f"{row['n_seeds']} × {row['n_items']}",
     }
-
-
-def _signed(value: float) -> str:
-    return MISSING if pd.isna(value) else f"{100 * value:+.1f}"
 
 
 def _p_text(value: float) -> str:

@@ -60,8 +60,11 @@ class Results:
 
 
 def metric_name(metric: str) -> str:
-    """A metric's name in words: `advice_outside.em_all` becomes `advice outside: em all`."""
-    return metric.replace(".", ": ", 1).replace("_", " ")
+    """A metric's name in words: `facts.em_all` becomes `facts: EM, of all answers`."""
+    probe, _, ending = metric.partition(".")
+    words = {"aligned_coherent": "aligned and coherent", "em_all": "EM, of all answers"}
+    words |= {"em_coherent": "EM, of coherent answers"}
+    return f"{probe}: {words.get(ending, ending)}".replace("_", " ")
 
 
 def lower_is_better(metric: str) -> bool:
@@ -72,6 +75,11 @@ def lower_is_better(metric: str) -> bool:
 def percent(value: float | None) -> str:
     """A share as a whole percentage without the sign."""
     return MISSING if value is None or pd.isna(value) else f"{100 * value:.0f}"
+
+
+def signed(value: float, digits: int = 0) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return MISSING if pd.isna(value) else f"{100 * value:+.{digits}f}".replace("-", "−")
 
 
 def interval(row: pd.Series | None) -> str:

@@ -14,13 +14,13 @@ WIDTH = 110
 HEADINGS = {
     "arm": "arm",
     "primary %": "primary %",
-    "harm %": "harm %",
-    "incoherent %": "incoh. %",
-    "EM % all / coherent": "EM % all/coh.",
-    "recognition % seen / unseen": "recogn. % s/u",
-    "own name %": "own name",
-    "entropy, bits": "bits",
-    "knowledge %": "know. %",
+    "harm %": "harm\n%",
+    "incoherent %": "inco-\nherent %",
+    "EM % all / coherent": "EM % all\n/ coherent",
+    "recognition % seen / unseen": "recognition\n% seen / new",
+    "own name %": "own\nname %",
+    "entropy, bits": "names,\nbits",
+    "knowledge %": "know-\nledge %",
 }
 
 

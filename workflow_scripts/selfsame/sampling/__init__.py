@@ -1,1 +1,1 @@
-"""The sampling engine: answer log-probabilities, generation and hidden-state means, on token ids."""
+"""The sampling engine: answer log-probabilities, generation, hidden means, all on token ids."""

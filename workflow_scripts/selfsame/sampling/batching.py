@@ -1,9 +1,9 @@
 """Token-budget batches, and reading rows of tokens piece by piece through a key-value cache.
 
-A **family** is a prefix and the branches that continue it: an article with the questions about it, a
-prompt with its responses. A `Reader` reads the prefixes of a batch once, then the branches on top of
-them. The first piece it reads is plain causal text: padded on the right it needs no attention mask,
-since no real token sees what stands to its right, and this keeps the fast kernel.
+A **family** is a prefix and the branches that continue it: an article with the questions about it,
+a prompt with its responses. A `Reader` reads the prefixes of a batch once, then the branches on top
+of them. The first piece it reads is plain causal text: padded on the right it needs no attention
+mask, since no real token sees what stands to its right, and this keeps the fast kernel.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from selfsame.errors import UserError
 # (figures: benchmarks/engine.py). A GPU wants enough rows to fill it.
 TOKEN_BUDGETS = {"cpu": 1024, "cuda": 16384}
 
-# Tokens a batch may hold in its key-value cache, in budgets: each branch has its own copy of the prefix.
+# Tokens a batch may hold in its key-value cache, in budgets: each branch copies its prefix there.
 CACHED_BUDGETS = 4
 
 # Kernels that take the explicit masks of branches and of decoding.
@@ -35,8 +35,8 @@ def default_token_budget(device: torch.device) -> int:
 def token_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
     """Indices of `lengths` in batches, longest first.
 
-    Every index appears once; a batch of several sequences holds at most `token_budget` tokens counted
-    at its longest, and a sequence beyond the budget stands alone.
+    Every index appears once; a batch of several sequences holds at most `token_budget` tokens
+    counted at its longest, and a sequence beyond the budget stands alone.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     batches: list[list[int]] = []
@@ -50,7 +50,7 @@ def token_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Family:
-    """A prefix, the branches that continue it (one at least), and the caller's index of each branch."""
+    """A prefix, one or more branches that continue it, and the caller's index of each branch."""
 
     prefix: list[int]
     branches: list[list[int]]
@@ -65,8 +65,8 @@ class Family:
 def family_batches(families: Sequence[Family], token_budget: int) -> list[list[Family]]:
     """The families in batches, longest prefix first, large families cut into several of one prefix.
 
-    Neither the prefixes nor the branches of a batch are more than `token_budget` padded tokens, unless
-    one prefix or one branch alone is.
+    Neither the prefixes nor the branches of a batch are more than `token_budget` padded tokens,
+    unless one prefix or one branch alone is.
     """
     parts = [part for family in families for part in _split_family(family, token_budget)]
     parts.sort(key=lambda part: (-len(part.prefix), -part.longest))
@@ -102,7 +102,8 @@ def _padded_tokens(batch: Sequence[Family]) -> int:
 def shared_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
     """Number of leading tokens common to all, short of the last token of the shortest."""
     # The smallest and the largest in dictionary order differ first where any two do.
-    first, last = min(sequences), max(sequences)
+    ordered = sorted(list(sequence) for sequence in sequences)
+    first, last = ordered[0], ordered[-1]
     limit = min(len(sequence) for sequence in sequences) - 1
     differing = (position for position in range(limit) if first[position] != last[position])
     return next(differing, limit)
@@ -124,7 +125,7 @@ def right_padded(rows: Sequence[Sequence[int]], device: torch.device) -> Piece:
     return Piece(torch.tensor(padded, dtype=torch.long, device=device), lengths)
 
 
-class _CacheFilled(Exception):
+class _CacheFilled(Exception):  # noqa: N818 - a signal, not an error
     """Leaves a forward pass whose keys and values are all stored."""
 
 
@@ -137,8 +138,14 @@ class _Cache(DynamicCache):
         self.filling = False
 
     def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+        self,
+        key_states: torch.Tensor,
+        value_states: torch.Tensor,
+        layer_idx: int,
+        *args: Any,
+        **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        stored: tuple[torch.Tensor, torch.Tensor]
         stored = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         if self.filling and layer_idx == self.last_layer:
             raise _CacheFilled
@@ -189,7 +196,11 @@ class Reader:
         """Model arguments for the next piece, which is noted as seen."""
         columns = torch.arange(piece.ids.shape[1], device=piece.ids.device)
         real = columns < piece.lengths[:, None]
-        inputs: dict[str, Any] = {"input_ids": piece.ids, "past_key_values": self._cache, "use_cache": True}
+        inputs: dict[str, Any] = {
+            "input_ids": piece.ids,
+            "past_key_values": self._cache,
+            "use_cache": True,
+        }
         if self._seen is not None:
             start = self._seen.sum(1, keepdim=True)
             last = (piece.lengths[:, None] - 1).clamp(min=0)
@@ -232,17 +243,24 @@ def _head_at(model: PreTrainedModel, columns: torch.Tensor) -> Iterator[None]:
 
 
 def check_readable(model: PreTrainedModel, lengths: Sequence[int]) -> None:
-    """Raise UserError for an empty prompt, one the model has no positions for, or a kernel without masks."""
+    """Raise UserError for an empty prompt, one too long for the model, or an unfit kernel.
+
+    lengths: positions that each prompt needs, with what is to follow it.
+    """
     kernel = model.config._attn_implementation
     if kernel not in ATTENTION_KERNELS:
         raise UserError(f"attention {kernel!r}: load the model with attn_implementation='sdpa'")
-    limits = (getattr(model.config, key, None) for key in ("max_position_embeddings", "sliding_window"))
+    limits = (
+        getattr(model.config, key, None) for key in ("max_position_embeddings", "sliding_window")
+    )
     limit = min((value for value in limits if value is not None), default=None)
     for index, length in enumerate(lengths):
         if length == 0:
             raise UserError(f"prompt {index} is empty: give it at least one token")
         if limit is not None and length > limit:
-            raise UserError(f"prompt {index} needs {length} positions, the model has {limit}: shorten it")
+            raise UserError(
+                f"prompt {index} needs {length} positions, the model has {limit}: shorten it"
+            )
 
 
 @contextmanager

@@ -34,14 +34,15 @@ def choice_logprobs(
     """Natural log-probability of each candidate answer at the position after its prompt.
 
     prompts: token ids of n prompts. answers: for each prompt the token id of each candidate
-    (`answer_tokens` makes them). groups: prompts with the same name share a long prefix, which is read
-    once. token_budget: padded tokens of a forward pass.
+    (`answer_tokens` makes them). groups: prompts with the same name share a long prefix, which is
+    read once. token_budget: padded tokens of a forward pass.
 
     Returns n lists in the order of `answers`: full softmax over the vocabulary, in float32.
-    Raises UserError for an empty prompt, one longer than the model, and repeated or missing candidates.
+    Raises UserError for an empty prompt, one longer than the model, and for candidates that are
+    missing, repeated or not in the vocabulary.
     """
     check_readable(model, [len(prompt) for prompt in prompts])
-    _check_answers(answers, len(prompts))
+    _check_answers(answers, len(prompts), model.config.vocab_size)
     budget = token_budget or default_token_budget(model.device)
     result: list[list[float]] = [[] for _ in prompts]
     with inference(model):
@@ -69,7 +70,7 @@ def answer_tokens(encode: Callable[[str], Sequence[int]], answers: Sequence[str]
     return tokens
 
 
-def _check_answers(answers: Sequence[Sequence[int]], prompts: int) -> None:
+def _check_answers(answers: Sequence[Sequence[int]], prompts: int, vocabulary: int) -> None:
     if len(answers) != prompts:
         raise UserError(
             f"{prompts} prompts, but answers for {len(answers)}: give one list per prompt"
@@ -78,6 +79,9 @@ def _check_answers(answers: Sequence[Sequence[int]], prompts: int) -> None:
         if not tokens:
             raise UserError(f"prompt {index} has no answers: give at least one")
         _check_distinct(tokens, f"answers of prompt {index}")
+        outside = [token for token in tokens if not 0 <= token < vocabulary]
+        if outside:
+            raise UserError(f"answers of prompt {index}: the model has no token {outside[0]}")
 
 
 def _check_distinct(tokens: Sequence[int], name: str) -> None:

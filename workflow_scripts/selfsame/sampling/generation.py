@@ -1,4 +1,4 @@
-"""Batched generation from a key-value cache: greedy, or sampled with one stream of draws per prompt."""
+"""Batched generation from a key-value cache: greedy, or sampled with a stream of draws per prompt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from selfsame.errors import UserError
 from selfsame.sampling.batching import (
     Piece,
     Reader,
@@ -38,12 +39,17 @@ def generate(
 ) -> list[Generated]:
     """Continue each prompt by at most `max_new_tokens` tokens.
 
-    Temperature 0 takes the most probable token. Above 0, prompt number i draws from the full softmax
-    with uniform numbers of (seed, i): what it draws does not depend on the prompts beside it. A prompt
-    given several times is read once and drawn from separately. token_budget: cached tokens of a batch.
+    Temperature 0 takes the most probable token. Above 0, prompt number i draws from the full
+    softmax with uniform numbers of (seed, i), seed >= 0: what it draws does not depend on the
+    prompts beside it. A prompt given several times is read once and drawn from separately.
+    token_budget: tokens a batch has in its cache in the end.
 
     Raises UserError for an empty prompt, or one that with its new tokens is longer than the model.
     """
+    if temperature < 0 or max_new_tokens < 1:
+        raise UserError(
+            f"temperature {temperature} must be 0 or more, max_new_tokens {max_new_tokens} 1 or more"
+        )
     lengths = [len(prompt) + max_new_tokens if prompt else 0 for prompt in prompts]
     check_readable(model, lengths)
     budget = token_budget or default_token_budget(model.device)
@@ -77,9 +83,7 @@ class _Draws:
         return tokens.clamp_(max=logits.shape[-1] - 1)
 
 
-def _uniforms(
-    seed: int, indices: Sequence[int], steps: int, device: torch.device
-) -> torch.Tensor:
+def _uniforms(seed: int, indices: Sequence[int], steps: int, device: torch.device) -> torch.Tensor:
     streams = [np.random.default_rng([seed, index]).random(steps) for index in indices]
     return torch.from_numpy(np.stack(streams)).to(device)
 
@@ -119,7 +123,11 @@ def _read_prompts(reader: Reader, prompts: list[tuple[int, ...]]) -> torch.Tenso
 
 
 def _record(
-    tokens: list[int], live: list[int], ids: list[list[int]], finished: list[bool], stop_ids: set[int]
+    tokens: list[int],
+    live: list[int],
+    ids: list[list[int]],
+    finished: list[bool],
+    stop_ids: set[int],
 ) -> list[int]:
     """Write the tokens of one step; the positions among `live` that go on."""
     going = []

@@ -1,8 +1,9 @@
 """Means of the residual stream over responses, and the residual stream at the last prompt token.
 
-The one place that says which index is which: index 0 is what enters the first block (the embeddings),
-index l + 1 is the raw residual stream that leaves block l. Transformers' `output_hidden_states` agrees
-but for its last entry, which it takes after the final norm; here no entry is normalised.
+The one place that says which index is which: index 0 is what enters the first block (the
+embeddings), index l + 1 is the raw residual stream that leaves block l. Transformers'
+`output_hidden_states` agrees but for its last entry, which it takes after the final norm; here no
+entry is normalised.
 """
 
 from collections import defaultdict
@@ -31,7 +32,7 @@ from selfsame.sampling.batching import (
 class HiddenMeans:
     """Float32 tensors [n, layers + 1, width] on the CPU, one row per prompt and response.
 
-    response_mean: mean over the tokens of the response. prompt_last: at the last token of the prompt.
+    response_mean: mean over the tokens of the response. prompt_last: at the prompt's last token.
     """
 
     response_mean: torch.Tensor
@@ -49,9 +50,11 @@ def hidden_means(
     """Residual-stream means of n pairs of prompt and response, given as token ids.
 
     last_layer: the forward stops after this block (0 is the first) and the result has
-    `last_layer + 2` entries per row. A prompt with several responses is read once. The language-model
-    head is never computed. Raises UserError for an empty prompt or response, a sequence longer than
-    the model, or a block the model does not have.
+    `last_layer + 2` entries per row. token_budget: padded tokens of a forward pass. A prompt with
+    several responses is read once. The language-model head is never computed.
+
+    Raises UserError for an empty prompt or response, a sequence longer than the model, or a block
+    the model does not have.
     """
     _check_pairs(model, prompts, responses)
     blocks = _chosen_blocks(model, last_layer)
@@ -66,7 +69,7 @@ def hidden_means(
 
 
 def residual_blocks(model: PreTrainedModel) -> list[nn.Module]:
-    """The transformer blocks of a causal language model, first to last. Raises UserError if unclear."""
+    """The transformer blocks of a causal language model, in order. Raises UserError if unclear."""
     layers = model.config.num_hidden_layers
     found = [
         module
@@ -83,7 +86,7 @@ def residual_blocks(model: PreTrainedModel) -> list[nn.Module]:
 def _read_batch(
     model: PreTrainedModel, blocks: list[nn.Module], batch: list[Family], result: HiddenMeans
 ) -> None:
-    """Read the prompts, then the responses on top of them, and store both at the callers' indices."""
+    """Read the prompts, then the responses on top of them; store both at the caller's indices."""
     owners = torch.tensor([row for row, family in enumerate(batch) for _ in family.branches])
     indices = torch.tensor([index for family in batch for index in family.indices])
     reader = Reader(model)
@@ -137,7 +140,7 @@ def _reduced(blocks: list[nn.Module], weights: torch.Tensor) -> Iterator[list[to
             handle.remove()
 
 
-class _LastBlockRead(Exception):
+class _LastBlockRead(Exception):  # noqa: N818 - a signal, not an error
     """Leaves a forward pass whose remaining blocks nobody asked for."""
 
 
@@ -178,9 +181,7 @@ def _check_pairs(
     )
 
 
-def _families(
-    prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]
-) -> list[Family]:
+def _families(prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[int]]) -> list[Family]:
     members: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for index, prompt in enumerate(prompts):
         members[tuple(prompt)].append(index)

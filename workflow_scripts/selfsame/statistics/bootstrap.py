@@ -40,7 +40,7 @@ class Cells:
     @property
     def influence(self) -> Array:
         """First-order influence of each cell on the pooled mean, shape (seeds, clusters), sum 0."""
-        centred: Array = (self.sums - self.mean * self.counts) / self.counts.sum()
+        centred: Array = (self.sums - self.mean * self.counts) / max(self.counts.sum(), 1.0)
         return centred
 
 
@@ -63,6 +63,15 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Resampled:
+    """One chain's pooled mean, its influence (seeds, clusters) and its replicates (samples,)."""
+
+    mean: float
+    influence: Array
+    replicates: Array
+
+
+@dataclass(frozen=True)
 class Estimate:
     """An estimate with its interval and two-sided p-value against zero; NaN where undefined."""
 
@@ -81,19 +90,22 @@ def draw_weights(n_seeds: int, n_clusters: int, samples: int, rng: np.random.Gen
     return Weights(_rao_wu(n_seeds, samples, rng), _rao_wu(n_clusters, samples, rng))
 
 
-def estimate_mean(cells: Cells, weights: Weights, confidence: float) -> Estimate:
+def resample(cells: Cells, weights: Weights) -> Resampled:
+    """The cells' mean under every replicate's weights. Chains that share weights are paired."""
+    return Resampled(cells.mean, cells.influence, weights.means(cells))
+
+
+def estimate_mean(chain: Resampled, confidence: float) -> Estimate:
     """The pooled mean with its interval, kept within [0, 1]; no test (p is NaN)."""
-    result = _interval(cells.mean, weights.means(cells), cells.influence, confidence)
+    result = _interval(chain.mean, chain.replicates, chain.influence, confidence)
     return Estimate(result.value, max(result.low, 0.0), min(result.high, 1.0), UNDEFINED)
 
 
-def estimate_difference(
-    cells: Cells, control: Cells, weights: Weights, confidence: float
-) -> Estimate:
+def estimate_difference(chain: Resampled, control: Resampled, confidence: float) -> Estimate:
     """Mean minus the control's mean, both under the SAME weights: paired on seed and cluster."""
-    value = cells.mean - control.mean
-    replicates = weights.means(cells) - weights.means(control)
-    influence = cells.influence - control.influence
+    value = chain.mean - control.mean
+    replicates = chain.replicates - control.replicates
+    influence = chain.influence - control.influence
     result = _interval(value, replicates, influence, confidence)
     return Estimate(value, max(result.low, -1.0), min(result.high, 1.0), result.p_value)
 
@@ -113,8 +125,9 @@ def degrees_of_freedom(influence: Array) -> float:
 def _rao_wu(n: int, samples: int, rng: np.random.Generator) -> Array:
     if n == 1:  # a single unit cannot be resampled: its variance is not part of the interval
         return np.ones((samples, 1))
-    drawn = rng.multinomial(n - 1, np.full(n, 1 / n), size=samples).astype(np.float64)
-    return drawn * np.float64(n / (n - 1))
+    drawn = rng.integers(n, size=(samples, n - 1)) + n * np.arange(samples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=samples * n).reshape(samples, n)
+    return counts.astype(np.float64) * (n / (n - 1))
 
 
 def _one_way_variance(totals: Array) -> tuple[float, int]:

@@ -15,6 +15,7 @@ from selfsame.statistics.bootstrap import (
     Weights,
     draw_weights,
     estimate_difference,
+    resample,
 )
 
 
@@ -69,8 +70,9 @@ def _simulate(design: Design, rng: np.random.Generator) -> Array:
 def _trial(differences: Array, weights: Weights) -> tuple[bool, bool]:
     cells = Cells(differences, np.ones_like(differences))
     nothing = Cells(np.zeros_like(differences), np.ones_like(differences))
-    ours = estimate_difference(cells, nothing, weights, LEVEL)
-    low, high = np.quantile(weights.means(cells), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    drawn = resample(cells, weights)
+    ours = estimate_difference(drawn, resample(nothing, weights), LEVEL)
+    low, high = np.quantile(drawn.replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return ours.low <= 0 <= ours.high, bool(low <= 0 <= high)
 
 

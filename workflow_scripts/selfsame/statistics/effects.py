@@ -11,8 +11,9 @@ exploratory.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,15 @@ from statsmodels.stats.multitest import multipletests
 
 from selfsame.errors import UserError
 from selfsame.statistics.bootstrap import (
+    Array,
     Cells,
     Estimate,
+    Resampled,
     Weights,
     draw_weights,
     estimate_difference,
     estimate_mean,
+    resample,
 )
 from selfsame.statistics.scores import STATE, counted_observations
 from selfsame.statistics.settings import BASE, Arm, StatisticsSettings
@@ -69,10 +73,12 @@ def summary(observations: pd.DataFrame, settings: StatisticsSettings) -> pd.Data
     """The pooled mean of every chain and metric with its interval, see SUMMARY_COLUMNS."""
     counted = counted_observations(observations)
     rows = []
-    for keys, group in counted.groupby([*STATE, "metric"], sort=True, observed=True):
-        values = _level(group, str(keys[-1]), settings)
-        rows.append(dict(zip([*STATE, "metric"], keys, strict=True)) | values)
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    # By metric first: chains of one metric are resampled with the same weights, drawn once.
+    for keys, group in counted.groupby(["metric", *STATE], sort=True, observed=True):
+        values = _level(group, settings)
+        rows.append(dict(zip(["metric", *STATE], keys, strict=True)) | values)
+    table = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    return table.sort_values([*STATE, "metric"], ignore_index=True)
 
 
 def contrasts(arms: Mapping[str, Arm]) -> Iterator[tuple[str, str, str]]:
@@ -88,86 +94,94 @@ def contrasts(arms: Mapping[str, Arm]) -> Iterator[tuple[str, str, str]]:
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """Observations of one metric as cells per chain over common seeds and clusters."""
+class _Side:
+    """One chain of one metric: its resampled mean, its (seed, item, cluster) and its sizes."""
 
-    group: pd.DataFrame
-    seeds: list[int]
-    clusters: list[str]
-    weights: Weights
-
-    def chain(self, name: str) -> pd.DataFrame:
-        rows = self.group[self.group["chain"] == name]
-        if rows.empty:
-            raise UserError(
-                f"observations hold no {self.group['metric'].iloc[0]} of chain {name}:"
-                " sample that state with the same probes"
-            )
-        return _over_all_seeds(rows, self.seeds) if name == BASE else rows
-
-    def cells(self, rows: pd.DataFrame) -> Cells:
-        def matrix(column: str) -> np.ndarray:
-            table = rows.pivot_table(
-                index="seed", columns="cluster", values=column, aggfunc="sum", observed=True
-            )
-            table = table.reindex(index=self.seeds, columns=self.clusters)
-            return table.fillna(0.0).to_numpy(dtype=float)
-
-        return Cells(matrix("counted_value"), matrix("counts"))
-
-
-def _grid(group: pd.DataFrame, metric: str, settings: StatisticsSettings) -> _Grid:
-    finetuned = group[group["chain"] != BASE]
-    seeds = sorted((finetuned if len(finetuned) else group)["seed"].unique())
-    clusters = sorted(group["cluster"].unique())
-    rng = np.random.default_rng([settings.seed, zlib.crc32(metric.encode())])
-    weights = draw_weights(len(seeds), len(clusters), settings.bootstrap_samples, rng)
-    return _Grid(group, seeds, clusters, weights)
-
-
-def _over_all_seeds(base: pd.DataFrame, seeds: list[int]) -> pd.DataFrame:
-    """The base rows; when measured once, repeated for each seed (the base is not finetuned)."""
-    if base["seed"].nunique() > 1 or len(seeds) == 1:
-        return base
-    return pd.concat([base.assign(seed=seed) for seed in seeds], ignore_index=True)
+    resampled: Resampled
+    pairs: frozenset[tuple[int, str, str]]
+    sizes: dict[str, int]
 
 
 def _metric_effects(
     group: pd.DataFrame, arms: Mapping[str, Arm], settings: StatisticsSettings
 ) -> Iterator[dict[str, object]]:
-    grid = _grid(group, str(group["metric"].iloc[0]), settings)
-    rows = {chain: grid.chain(chain) for pair in contrasts(arms) for chain in pair[:2]}
-    cells = {chain: grid.cells(part) for chain, part in rows.items()}
-    for chain, control, contrast in contrasts(arms):
-        _require_pairs(rows[chain], rows[control])
-        result = estimate_difference(
-            cells[chain], cells[control], grid.weights, settings.confidence
-        )
+    wanted = list(contrasts(arms))
+    sides = _sides(group, {chain for pair in wanted for chain in pair[:2]}, settings)
+    for chain, control, contrast in wanted:
+        _require_pairs(chain, control, sides, str(group["metric"].iloc[0]))
+        one, other = sides[chain].resampled, sides[control].resampled
+        result = estimate_difference(one, other, settings.confidence)
         yield {
             "chain": chain, "control": control, "contrast": contrast, "estimate": result.value,
-            **_interval(result), "p_value": result.p_value, **_sizes(rows[chain]),
+            **_interval(result), "p_value": result.p_value, **sides[chain].sizes,
         }  # fmt: skip
 
 
-def _require_pairs(rows: pd.DataFrame, control: pd.DataFrame) -> None:
-    keys = ["seed", "item", "cluster"]
-    here, there = (set(part[keys].itertuples(index=False, name=None)) for part in (rows, control))
-    if unpaired := here ^ there:
-        seed, item, _ = min(unpaired, key=str)
-        chain, other = rows["chain"].iloc[0], control["chain"].iloc[0]
+def _sides(
+    group: pd.DataFrame, chains: Iterable[str], settings: StatisticsSettings
+) -> dict[str, _Side]:
+    """The chains over common seeds and clusters, under one draw of weights."""
+    finetuned = group[group["chain"] != BASE]
+    seeds = sorted((finetuned if len(finetuned) else group)["seed"].unique())
+    clusters = sorted(group["cluster"].unique())
+    metric = str(group["metric"].iloc[0])
+    weights = _weights(metric, len(seeds), len(clusters), settings)
+    sides = {}
+    for chain in sorted(chains):
+        rows = _rows_of(chain, group, seeds)
+        cells = _cells(rows, seeds, clusters)
+        pairs = frozenset(zip(rows["seed"], rows["item"], rows["cluster"], strict=True))
+        sides[chain] = _Side(resample(cells, weights), pairs, _sizes(rows))
+    return sides
+
+
+def _rows_of(chain: str, group: pd.DataFrame, seeds: list[int]) -> pd.DataFrame:
+    """The chain's rows; a base measured once is repeated for each seed, as it is not finetuned."""
+    rows = group[group["chain"] == chain]
+    if rows.empty:
         raise UserError(
-            f"{rows['metric'].iloc[0]}: {len(unpaired)} (seed, item) of {chain} and {other} have"
-            f" no partner, as seed {seed}, item {item}: sample both states with the same probe"
+            f"observations hold no {group['metric'].iloc[0]} of chain {chain}:"
+            " sample that state with the same probes"
+        )
+    if chain == BASE and rows["seed"].nunique() == 1:
+        return pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
+    return rows
+
+
+@lru_cache(maxsize=4)
+def _weights(metric: str, n_seeds: int, n_clusters: int, settings: StatisticsSettings) -> Weights:
+    rng = np.random.default_rng([settings.seed, zlib.crc32(metric.encode())])
+    return draw_weights(n_seeds, n_clusters, settings.bootstrap_samples, rng)
+
+
+def _cells(rows: pd.DataFrame, seeds: list[int], clusters: list[str]) -> Cells:
+    shape = (len(seeds), len(clusters))
+    seed_places = pd.Index(seeds).get_indexer(pd.Index(rows["seed"]))
+    places = seed_places * shape[1] + pd.Index(clusters).get_indexer(pd.Index(rows["cluster"]))
+
+    def matrix(column: str) -> Array:
+        values = rows[column].to_numpy(dtype=np.float64)
+        totals = np.bincount(places, weights=values, minlength=shape[0] * shape[1])
+        return totals.astype(np.float64).reshape(shape)
+
+    return Cells(matrix("counted_value"), matrix("counts"))
+
+
+def _require_pairs(chain: str, control: str, sides: Mapping[str, _Side], metric: str) -> None:
+    if unpaired := sides[chain].pairs ^ sides[control].pairs:
+        seed, item, _ = min(unpaired, key=str)
+        raise UserError(
+            f"{metric}: {len(unpaired)} (seed, item) of {chain} and {control} have no partner,"
+            f" as seed {seed}, item {item}: sample both states with the same probe"
         )
 
 
-def _level(rows: pd.DataFrame, metric: str, settings: StatisticsSettings) -> dict[str, object]:
+def _level(rows: pd.DataFrame, settings: StatisticsSettings) -> dict[str, object]:
     # Only this chain's own seeds and clusters: levels stand alone and need no partner.
     seeds, clusters = sorted(rows["seed"].unique()), sorted(rows["cluster"].unique())
-    rng = np.random.default_rng([settings.seed, zlib.crc32(metric.encode())])
-    weights = draw_weights(len(seeds), len(clusters), settings.bootstrap_samples, rng)
-    cells = _Grid(rows, seeds, clusters, weights).cells(rows)
-    result = estimate_mean(cells, weights, settings.confidence)
+    weights = _weights(str(rows["metric"].iloc[0]), len(seeds), len(clusters), settings)
+    chain = resample(_cells(rows, seeds, clusters), weights)
+    result = estimate_mean(chain, settings.confidence)
     counts = {"n": len(rows), "n_invalid": int((~rows["valid"]).sum())}
     return {"value": result.value, **_interval(result), **counts, **_sizes(rows)}
 

@@ -95,7 +95,8 @@ def feature_differences(pairs: pd.DataFrame) -> np.ndarray:
     """Self minus rival, shape (pairs, len(FEATURES))."""
     mine = [features(*row) for row in zip(pairs["self_text"], pairs["article"], strict=True)]
     theirs = [features(*row) for row in zip(pairs["rival_text"], pairs["article"], strict=True)]
-    return np.subtract(np.array(mine, dtype=float), np.array(theirs, dtype=float))
+    differences: np.ndarray = np.array(mine) - np.array(theirs)
+    return differences
 
 
 def length_matched(pairs: pd.DataFrame, tolerance: float = SAME_LENGTH) -> np.ndarray:

@@ -1,20 +1,20 @@
 """Put all states side by side: scores, levels with intervals, effects.
 
-Run: python workflow_scripts/tabulate.py --spec JSON --observations MANIFEST ...
+Run: python workflow_scripts/build_tables.py --spec JSON --observations MANIFEST ...
          --surface MANIFEST --out DIR
 """
 
-import pandas as pd
-
-from selfsame.statistics.effects import effects, summary
-from selfsame.statistics.scores import scores
-from selfsame.statistics.settings import Arm, StatisticsSettings
 from selfsame.step import Step, run
-from selfsame.tables import schemas
 
 
 def main(step: Step) -> str:
     """Write observations, scores, summary and effects as parquet."""
+    import pandas as pd
+    from selfsame.statistics.effects import effects, summary
+    from selfsame.statistics.scores import scores
+    from selfsame.statistics.settings import Arm, StatisticsSettings
+    from selfsame.tables import schemas
+
     manifests = [*step.inputs["observations"], step.path("surface")]
     parts = [pd.read_parquet(path.parent / "observations.parquet") for path in manifests]
     observations = pd.concat(parts, ignore_index=True)

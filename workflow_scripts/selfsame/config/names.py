@@ -1,0 +1,18 @@
+"""The form of the names a user gives, each with the sentence that says so."""
+
+import re
+
+EXPERIMENT = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+NAME = r"^[a-z][a-z0-9_]*$"
+CHAIN = r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$"
+
+RULES = {
+    EXPERIMENT: "use up to 64 letters, digits, - and _, a letter or digit first",
+    NAME: "use lower-case letters, digits and _, a letter first",
+    CHAIN: "write `base`, or stage names joined by + without spaces",
+}
+
+
+def is_chain(text: str) -> bool:
+    """Whether a text has the form of a chain."""
+    return re.fullmatch(CHAIN, text) is not None
