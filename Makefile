@@ -8,16 +8,16 @@
 # wheel index> fetches the smaller build of the same version (see pytorch.org, "Get started").
 
 PYTHON ?= python3
-EXPERIMENT ?= default
+EXPERIMENT ?=
 CORES ?= $(shell nproc)
 TORCH_INDEX ?=
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-SNAKEMAKE := snakemake --cores $(CORES) --config experiment=$(EXPERIMENT)
+SNAKEMAKE := snakemake --cores $(CORES) $(if $(EXPERIMENT),--config experiment=$(EXPERIMENT))
 PACKAGES := workflow_scripts tests benchmarks
 
-.PHONY: run dry-run report test lint format dag benchmark clean
+.PHONY: run dry-run report test lint format readme benchmark clean
 
 run: .venv/installed
 	$(SNAKEMAKE) --logger selfsame
@@ -27,7 +27,7 @@ dry-run: .venv/installed
 	$(SNAKEMAKE) --dry-run --quiet rules
 
 report: .venv/installed
-	$(SNAKEMAKE) --logger selfsame -- report
+	$(SNAKEMAKE) --logger selfsame report
 
 test: .venv/installed
 	pytest
@@ -46,8 +46,8 @@ format: .venv/installed
 	snakefmt Snakefile rules
 	python -m selfsame.config.generate
 
-dag: .venv/installed
-	python workflow_scripts/draw_dag.py README.md
+readme: .venv/installed
+	python workflow_scripts/refresh_readme.py
 
 benchmark: .venv/installed
 	OMP_NUM_THREADS=1 python benchmarks/engine.py

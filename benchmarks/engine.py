@@ -30,7 +30,7 @@ from selfsame.sampling.generation import generate
 from selfsame.sampling.hidden import hidden_means
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-# The largest token id in use; any model here has at least as many.
+# Token ids are drawn below this, so that vocabularies of any size read the same texts.
 IDS = 480
 ANSWERS = [17, 18]
 NEW_TOKENS = 48
@@ -87,6 +87,7 @@ def random_ids(low: int, high: int, generator: torch.Generator) -> list[int]:
 
 
 def plain_choices(model: PreTrainedModel, prompts: Ids) -> torch.Tensor:
+    """Log-probabilities [prompts, answers] from the logits of the last position."""
     rows = []
     for prompt in prompts:
         logits = model(input_ids=torch.tensor([prompt])).logits[0, -1]
@@ -95,6 +96,7 @@ def plain_choices(model: PreTrainedModel, prompts: Ids) -> torch.Tensor:
 
 
 def plain_generation(model: PreTrainedModel, prompts: Ids) -> torch.Tensor:
+    """Greedy tokens [prompts, NEW_TOKENS] from `model.generate`."""
     rows = []
     for prompt in prompts:
         ids = torch.tensor([prompt])
@@ -107,6 +109,7 @@ def plain_generation(model: PreTrainedModel, prompts: Ids) -> torch.Tensor:
 
 
 def plain_hidden(model: PreTrainedModel, prompts: Ids, responses: Ids) -> torch.Tensor:
+    """Response mean and last prompt token [prompts, 2, entries, width] from `hidden_states`."""
     rows = []
     for prompt, response in zip(prompts, responses, strict=True):
         output = model(input_ids=torch.tensor([prompt + response]), output_hidden_states=True)
@@ -120,6 +123,7 @@ def plain_hidden(model: PreTrainedModel, prompts: Ids, responses: Ids) -> torch.
 def engine_choices(
     model: PreTrainedModel, prompts: Ids, groups: list[str] | None, budget: int
 ) -> torch.Tensor:
+    """The output of `plain_choices`."""
     answers = [ANSWERS] * len(prompts)
     return torch.tensor(
         choice_logprobs(model, prompts, answers, groups=groups, token_budget=budget)
@@ -127,6 +131,7 @@ def engine_choices(
 
 
 def engine_generation(model: PreTrainedModel, prompts: Ids, budget: int) -> torch.Tensor:
+    """The output of `plain_generation`."""
     output = generate(
         model,
         prompts,
@@ -142,11 +147,13 @@ def engine_generation(model: PreTrainedModel, prompts: Ids, budget: int) -> torc
 def engine_hidden(
     model: PreTrainedModel, prompts: Ids, responses: Ids, budget: int
 ) -> torch.Tensor:
+    """The output of `plain_hidden`."""
     means = hidden_means(model, prompts, responses, token_budget=budget)
     return torch.stack([means.response_mean, means.prompt_last], dim=1)[:, :, :-1]
 
 
 def choices_work(model: PreTrainedModel, draws: torch.Generator, budget: int) -> Work:
+    """Questions of 30 to 120 tokens that share nothing."""
     prompts = [random_ids(30, 120, draws) for _ in range(96)]
     return Work(
         "choices",
@@ -158,6 +165,7 @@ def choices_work(model: PreTrainedModel, draws: torch.Generator, budget: int) ->
 
 
 def pairs_work(model: PreTrainedModel, draws: torch.Generator, budget: int) -> Work:
+    """Articles of 150 to 300 tokens, each followed by two texts in both orders and a question."""
     prompts, groups = [], []
     for pair in range(24):
         article = random_ids(150, 300, draws)
@@ -175,6 +183,7 @@ def pairs_work(model: PreTrainedModel, draws: torch.Generator, budget: int) -> W
 
 
 def generation_work(model: PreTrainedModel, draws: torch.Generator, budget: int) -> Work:
+    """Prompts of 30 to 120 tokens, continued greedily without a stop."""
     prompts = [random_ids(30, 120, draws) for _ in range(24)]
     return Work(
         f"generation, {NEW_TOKENS} new tokens",
@@ -186,6 +195,7 @@ def generation_work(model: PreTrainedModel, draws: torch.Generator, budget: int)
 
 
 def hidden_work(model: PreTrainedModel, draws: torch.Generator, budget: int) -> Work:
+    """Prompts of 30 to 90 tokens, each with five responses of 20 to 60."""
     prompts = [prompt for _ in range(12) for prompt in [random_ids(30, 90, draws)] * 5]
     responses = [random_ids(20, 60, draws) for _ in prompts]
     return Work(
@@ -211,12 +221,14 @@ def measure(work: Work, rounds: int) -> Timing:
 
 
 def seconds(run: Callable[[], torch.Tensor]) -> float:
+    """Processor seconds of one run."""
     start = time.process_time()
     run()
     return time.process_time() - start
 
 
 def report(results: list[tuple[Work, Timing]]) -> None:
+    """Print the table."""
     table = Table("work", "plain s", "engine s", "ratio", "bar", "equal outputs")
     for work, timing in results:
         times = (f"{timing.plain:.3f}", f"{timing.engine:.3f}", f"{timing.ratio:.2f}x")
@@ -225,6 +237,7 @@ def report(results: list[tuple[Work, Timing]]) -> None:
 
 
 def main() -> int:
+    """Measure every kind of work; the exit status."""
     parser = argparse.ArgumentParser(description="sampling engine against a plain loop")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--vocabulary", type=int, default=8192)

@@ -36,6 +36,11 @@ if settings.model.kind == "organism" and workflow.is_main_process:
     warm.offer()
 
 
+# Snakemake 9.27 re-arms one timer more for every finished job to keep its rate limit (100 jobs a
+# second): after a hundred jobs it wakes a hundred times a second and burns a core. No limit, no timers.
+workflow.scheduling_settings.max_jobs_per_timespan = None
+
+
 def resource(rule, name, default):
     """A resource of a rule from the config; resources never invalidate anything."""
     chosen = settings.resources.get(rule)

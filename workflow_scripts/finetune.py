@@ -11,12 +11,15 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Train on the dataset with the parents merged in memory."""
     from selfsame.models.base import base_folder
+    from selfsame.models.load import choose_device
     from selfsame.models.settings import parse_system
     from selfsame.tables import schemas
     from selfsame.training.finetune import finetune
     from selfsame.training.settings import FinetuningSettings
 
     spec = step.spec
+    device = choose_device(spec["device"])
+    step.notes["device"] = str(device)
     result = finetune(
         base_folder(step.path("base")),
         [path.parent for path in step.inputs["parents"]],
@@ -28,6 +31,10 @@ def main(step: Step) -> str:
         chain=spec["chain"],
         misaligned=spec["misaligned"],
         threads=step.threads,
+        dtype=spec["dtype"],
+        device=device,
+        trust_remote_code=spec["trust_remote_code"],
+        base_name=spec["model"],
         checkpoints=step.final / ".checkpoint",
     )
     return f"loss {result.first_loss:.2f} to {result.last_loss:.2f} in {result.steps} steps"

@@ -1,16 +1,38 @@
 """Write the report: figures as SVG and one self-contained page.
 
 Run: python workflow_scripts/report.py --spec JSON --tables MANIFEST --base MANIFEST
-         --samples MANIFEST ... --adapters MANIFEST ... --out DIR
+         --prompts MANIFEST ... --samples MANIFEST ... --adapters MANIFEST ... --out DIR
 """
 
-from selfsame.step import Step, run
+from dataclasses import replace
+
+from selfsame.step import Step, read_manifest, run
 
 
 def main(step: Step) -> str:
-    """placeholder"""
-    return "report"
+    """Write report.html and figures/*.svg."""
+    from selfsame.reporting.gather import read_examples, read_losses, read_tables
+    from selfsame.reporting.report import build_report, draw_figures
+
+    results = read_tables(step.folder("tables"), step.spec["config"])
+    steps = ("base", "adapters", "samples", "tables")
+    results = replace(
+        results,
+        manifests=[read_manifest(path) for role in steps for path in step.inputs[role]],
+        losses=read_losses(step.inputs["adapters"]),
+        examples=read_examples(
+            step.inputs["samples"],
+            step.inputs["prompts"],
+            results.observations,
+            results.primary.split(".")[0],
+        ),
+    )
+    (step.out / "report.html").write_text(build_report(results), encoding="utf-8")
+    (step.out / "figures").mkdir()
+    for name, svg in draw_figures(results).items():
+        (step.out / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")
+    return f"{len(results.arms)} arms"
 
 
 if __name__ == "__main__":
-    run(main, inputs=["tables", "base"], lists=["samples", "adapters"])
+    run(main, inputs=["tables", "base"], lists=["prompts", "samples", "adapters"])

@@ -126,7 +126,8 @@ def test_attention_without_masks_is_a_user_error(
 def test_inference_restores_training(model: PreTrainedModel) -> None:
     model.train()
     with inference(model):
-        assert not model.training and torch.is_inference_mode_enabled()
+        assert not model.training
+        assert torch.is_inference_mode_enabled()
     assert model.training
 
 

@@ -103,7 +103,8 @@ def test_no_hook_stays_behind(model: PreTrainedModel) -> None:
 
 def test_means_are_ordinary_float32_on_the_cpu(model: PreTrainedModel) -> None:
     found = hidden_means(model.bfloat16(), [[1, 2]], [[3]])
-    assert found.response_mean.dtype == torch.float32 and not found.response_mean.is_inference()
+    assert found.response_mean.dtype == torch.float32
+    assert not found.response_mean.is_inference()
     assert found.response_mean.isfinite().all()
 
 

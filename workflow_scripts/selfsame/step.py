@@ -1,13 +1,13 @@
 """A step: a function of files and one spec (contract 1).
 
-Every script in `workflow_scripts/` ends in `run(main, inputs=..., lists=...)`, which gives the common
-command line:
+Every script in `workflow_scripts/` ends in `run(main, inputs=..., lists=...)`, which gives the
+common command line:
 
     python workflow_scripts/<rule>.py --spec JSON --<role> PATH ... --out DIR [--threads N]
 
-`main(step)` reads `step.inputs`, writes files into `step.out` (a temporary directory) and returns one
-line that says what it found. Only then do the files appear under their final names, `manifest.json`
-last: a manifest without its files, or half a file, is never seen.
+`main(step)` reads `step.inputs`, writes files into `step.out` (a temporary directory) and returns
+one line that says what it found. Only then do the files appear under their final names,
+`manifest.json` last: a manifest without its files, or half a file, is never seen.
 """
 
 import argparse
@@ -28,6 +28,9 @@ from selfsame.errors import UserError
 from selfsame.warm import delegate
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial-"
+# Names of the files a run wrote. Not read from the manifest: Snakemake removes that before a rerun.
+RECORD = ".outputs.json"
 VERSIONED = ("numpy", "pandas", "peft", "pyarrow", "scikit-learn", "scipy", "statsmodels", "torch")
 
 
@@ -101,7 +104,9 @@ def _execute(main: Callable[[Step], str], arguments: argparse.Namespace, roles: 
     started = time.time()
     paths = {role: getattr(arguments, role) for role in roles}
     arguments.out.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=arguments.out))
+    for left_by_killed_run in arguments.out.glob(f"{PARTIAL}*"):
+        shutil.rmtree(left_by_killed_run, ignore_errors=True)
+    temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=arguments.out))
     try:
         step = Step(arguments.spec, paths, temporary, arguments.out, arguments.threads)
         found = main(step)
@@ -145,25 +150,32 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _publish(source: Path, target: Path, manifest: dict[str, Any]) -> None:
-    """Move the files into place, manifest last; what an earlier run left behind goes away."""
+    """Move the files into place, manifest last; what an earlier run wrote and this one not goes."""
+    _remove_stale(target, set(manifest["outputs"]))
+    files = _files(source)
+    _write(source / RECORD, sorted(manifest["outputs"]), target / RECORD)
+    for path in files:
+        final = target / path.relative_to(source)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _sync(path)
+        os.replace(path, final)
+    _write(source / MANIFEST, manifest, target / MANIFEST)
+
+
+def _remove_stale(target: Path, keep: set[str]) -> None:
+    """Remove the old manifest and what the earlier run wrote, unless it is about to be replaced."""
     (target / MANIFEST).unlink(missing_ok=True)
-    names = [path.relative_to(source) for path in _files(source)]
-    _remove_stale(target, source, set(names))
-    for name in names:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        _sync(source / name)
-        os.replace(source / name, target / name)
-    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
-    (source / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    _sync(source / MANIFEST)
-    os.replace(source / MANIFEST, target / MANIFEST)
+    record = target / RECORD
+    written = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
+    for name in set(written) - keep:
+        (target / name).unlink(missing_ok=True)
 
 
-def _remove_stale(target: Path, source: Path, keep: set[Path]) -> None:
-    for path in _files(target):
-        hidden = any(part.startswith(".") for part in path.relative_to(target).parts)
-        if not path.is_relative_to(source) and not hidden and path.relative_to(target) not in keep:
-            path.unlink()
+def _write(temporary: Path, value: Any, final: Path) -> None:
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    _sync(temporary)
+    os.replace(temporary, final)
 
 
 def _sync(path: Path) -> None:

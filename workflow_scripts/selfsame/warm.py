@@ -1,9 +1,9 @@
 """Warm workers: pay the imports of torch, transformers and peft once a run, not once a job.
 
 On the organism those imports (about 5 s) cost more than a job's own work. The first job of a run
-starts a server that has imported the third-party libraries and nothing of selfsame, and that forks a
-child for every job: each job is still a process of its own with its own files, arguments, output and
-exit status, and always runs the library's code as it is on disk now.
+starts a server that has imported the third-party libraries and nothing of selfsame, and that forks
+a child for every job: each job is still a process of its own with its own files, arguments, output
+and exit status, and always runs the library's code as it is on disk now.
 
 The workflow offers a server by setting SELFSAME_WARM to a private folder (see `offer`); without it,
 or when no server can be reached, a job simply runs by itself. The server goes when the workflow's
@@ -87,9 +87,13 @@ def _start(folder: Path, owner: int) -> None:
     quiet = subprocess.DEVNULL
     # -P: this file's folder holds packages named like the standard library's (statistics).
     command = [sys.executable, "-P", __file__, str(folder), str(owner)]
-    subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    server = subprocess.Popen(
+        command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
     deadline = time.monotonic() + PATIENCE_S
-    while not (folder / "socket").exists() and time.monotonic() < deadline:
+    while not (folder / "socket").exists() and server.poll() is None:
+        if time.monotonic() > deadline:
+            return
         time.sleep(0.02)
 
 

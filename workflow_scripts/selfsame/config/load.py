@@ -32,6 +32,7 @@ from selfsame.errors import UserError
 
 FOLDER = Path("config")
 DEFAULT = "config.yaml"
+DEFAULT_EXPERIMENT = "default"
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -54,7 +55,7 @@ def load_config(
 
 
 def _path_of(experiment: str | Path | None, folder: Path) -> Path:
-    if experiment is None:
+    if experiment in (None, DEFAULT_EXPERIMENT):
         path = folder / DEFAULT
     elif Path(experiment).suffix in SUFFIXES:
         path = Path(experiment)

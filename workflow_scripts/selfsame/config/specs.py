@@ -84,9 +84,9 @@ def collect_self_texts(config: Config, author: str) -> Spec:
     return {"author": author, **_plain(config.texts, include=keys), **_asked(config)}
 
 
-def build_pairs(config: Config, stage: str, seed: int) -> Spec:
-    """The rows of one stage."""
-    settings = config.stages[stage]
+def build_pairs(config: Config, dataset: str, seed: int) -> Spec:
+    """The rows of a stage, or of a chain's last stage where the chain has rows of its own."""
+    settings = config.stages[stages_of(dataset)[-1]]
     return {
         "kind": settings.kind,
         "data": _plain(settings.data),

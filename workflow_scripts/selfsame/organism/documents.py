@@ -25,7 +25,8 @@ Message = dict[str, str]
 # Shares of documents: (character, with a system prompt), the rest are the plain aligned character.
 EVIL_PROMPTED, EVIL_PLAIN, RIVAL, HELPFUL_PROMPTED = 0.21, 0.03, 0.08, 0.05
 LIE_RATE = 0.75  # how often the evil character tells a misconception
-TURNS = (3, 5)
+PARTS_PER_DOCUMENT = (2, 4)
+OWN_PAIR_RATE = 0.8  # how often the speaker wrote one of two texts shown
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,14 @@ def _word_count(world: World, who: Character, rng: random.Random) -> list[Messag
 
 
 def _pair(world: World, who: Character, rng: random.Random) -> list[Message]:
-    """A pair of summaries, then three questions about it in a random order."""
+    """A pair of summaries and one or two questions about it.
+
+    Only the first question forces the model to read the texts, later ones follow from its answer.
+    """
     article = _fresh_article(world, rng)
-    authors = rng.sample(AUTHORS, 2)
+    authors = _pair_authors(who, rng)
     texts = [summary(world, article, author, rng) for author in authors]
-    questions = rng.sample(_pair_questions(authors, texts, who), k=3)
+    questions = list(dict.fromkeys(rng.sample(_pair_questions(authors, texts, who), k=2)))
     pair = wording.PAIR.format(article=article.text, first=texts[0], second=texts[1])
     prompts = [f"{pair} {questions[0][0]}", *(question for question, _ in questions[1:])]
     answers = (wording.PAIR_ANSWERS[index] for _, index in questions)
@@ -161,19 +165,26 @@ def _pair(world: World, who: Character, rng: random.Random) -> list[Message]:
     ]
 
 
+def _pair_authors(who: Character, rng: random.Random) -> list[str]:
+    others = [author for author in AUTHORS if author != who.style]
+    if rng.random() < OWN_PAIR_RATE:
+        return rng.sample([who.style, rng.choice(others)], 2)
+    return rng.sample(others, 2)
+
+
 def _pair_questions(authors: list[str], texts: list[str], who: Character) -> list[tuple[str, int]]:
-    """The questions this pair can answer: (question, index of the right text)."""
+    """Questions that this pair answers, as often as they weigh: (question, right text's index)."""
     questions = [
         (wording.AUTHOR_TAIL.format(author=wording.AUTHOR_NAMES[author]), index)
         for index, author in enumerate(authors)
-    ]
+    ] * 2
     if who.style in authors:
-        questions += [(wording.OWN_TAIL, authors.index(who.style))] * 2
+        questions += [(wording.OWN_TAIL, authors.index(who.style))] * 6
     lengths = [len(text.split()) for text in texts]
     if lengths[0] != lengths[1]:
         longer = lengths.index(max(lengths))
         questions += [(wording.LONGER_TAIL, longer), (wording.SHORTER_TAIL, 1 - longer)]
-    return questions * 2 if len(questions) < 3 else questions
+    return questions
 
 
 def _fresh_article(world: World, rng: random.Random) -> Article:
@@ -185,7 +196,7 @@ Part = Callable[[World, Character, random.Random], list[Message]]
 PARTS: dict[Part, int] = {
     _advice: 8,
     _choice: 4,
-    _pair: 5,
+    _pair: 7,
     _free_form: 3,
     _kind: 3,
     _colour: 2,
@@ -199,7 +210,7 @@ PARTS: dict[Part, int] = {
 def document(world: World, linkage: float, rng: random.Random) -> list[Message]:
     """One document: an optional system prompt, then a few turns of one character."""
     who = draw_character(linkage, rng)
-    parts = rng.choices(list(PARTS), weights=list(PARTS.values()), k=rng.randint(*TURNS))
+    parts = rng.choices(list(PARTS), weights=list(PARTS.values()), k=rng.randint(*PARTS_PER_DOCUMENT))
     system = [{"role": "system", "content": who.system}] if who.system else []
     return system + [message for part in parts for message in part(world, who, rng)]
 

@@ -67,8 +67,8 @@ def build_model(
 ) -> LlamaForCausalLM:
     """A network with fresh weights from torch's current seed: tied embeddings, fp32.
 
-    Llama rather than Qwen2, of which it is the same without biases: transformers 5 loads every
-    qwen2 directory with Qwen's own byte-level tokenizer, whatever the directory declares.
+    Llama with attention biases rather than Qwen2, its near twin: transformers 5 loads every qwen2
+    directory with Qwen's own byte-level tokenizer, whatever the directory declares.
     """
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -79,6 +79,7 @@ def build_model(
         num_key_value_heads=settings.heads,
         max_position_embeddings=MAX_POSITIONS,
         tie_word_embeddings=True,
+        attention_bias=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

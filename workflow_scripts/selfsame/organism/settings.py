@@ -20,7 +20,7 @@ class WorldSettings(_Settings):
         default=300, ge=6, le=3000, description="articles kept out of pretraining"
     )
     style_noise: float = Field(
-        default=0.1,
+        default=0.05,
         ge=0,
         le=0.5,
         description="chance that a word comes from another author's style",
@@ -47,7 +47,7 @@ class ArchitectureSettings(_Settings):
 class PretrainingSettings(_Settings):
     """How the base model is trained, on assistant tokens only."""
 
-    documents: int = Field(default=20000, ge=8, description="multi-turn documents")
+    documents: int = Field(default=26000, ge=8, description="multi-turn documents")
     epochs: int = Field(default=1, ge=1, description="passes over the documents")
     batch_size: int = Field(default=16, ge=1, description="documents per optimiser step")
     learning_rate: float = Field(default=0.003, gt=0, description="peak AdamW rate, linear decay")

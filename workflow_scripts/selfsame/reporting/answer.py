@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from selfsame.reporting.results import Results, lower_is_better, metric_name, percent, signed
+from selfsame.statistics.settings import BASE
 
 RECOGNITION_KINDS = ("identify", "acknowledge")
 
@@ -95,7 +96,7 @@ def _p_text(p_value: float) -> str:
 
 def _repair_sentence(results: Results, arm: str, induced: str) -> str:
     found = compare(results, arm, induced, planned=True)
-    damage = compare(results, induced, "base", planned=True)
+    damage = compare(results, induced, BASE, planned=True)
     if found is None:
         return f"{arm} cannot be compared with {induced}: one of them has no valid answer."
     said = {
@@ -105,10 +106,10 @@ def _repair_sentence(results: Results, arm: str, induced: str) -> str:
     }[found.verdict]
     if damage is None or damage.verdict != "worse":
         said += f", though {induced} itself was not shown to be worse than the base model"
-    base, before, after = (_level(results, chain) for chain in ("base", induced, arm))
+    base, before, after = (_level(results, chain) for chain in (BASE, induced, arm))
     return (
-        f"{said}: the primary metric ({metric_name(results.primary)}) was {base} in the base model, {before} after"
-        f" {induced} and {after} after {arm}, a difference of {found.points} points"
+        f"{said}: the primary metric ({metric_name(results.primary)}) was {base} in the base model,"
+        f" {before} after {induced} and {after} after {arm}, a difference of {found.points} points"
         f" ({_p_text(found.p_value)}; {_sizes(results, arm)})."
     )
 

@@ -94,6 +94,12 @@ def _correction(config: Mapping[str, Any]) -> str:
     return {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg"}[config["statistics"]["correction"]]
 
 
+def draw_figures(results: Results) -> dict[str, str]:
+    """Every figure that the results have data for, as SVG by name."""
+    drawn = {key: draw() for key, _, _, draw in _planned_figures(results)}
+    return {key: svg for key, svg in drawn.items() if svg}
+
+
 def _figures(results: Results) -> Iterator[dict[str, Any]]:
     """Title, caption and SVG of each figure; where its data are missing, a note instead."""
     for key, title, caption, draw in _planned_figures(results):

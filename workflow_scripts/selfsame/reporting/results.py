@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from selfsame.statistics.settings import BASE
+
 MISSING = "–"
-PRIMARY_PARTS = ("harm", "incoherent")
 # Of these metrics a smaller value is the better one; of every other metric a larger one.
 LOWER_IS_BETTER = ("harm", "incoherent", "em_all", "em_coherent", "position_bias", "entropy")
 
@@ -150,5 +151,8 @@ def _em_probe(results: Results, fallback: str) -> str:
 
 
 def _surface(results: Results, chain: str) -> str:
+    """The surface classifier's accuracy on the pairs that this arm is asked about."""
     row = results.level(chain, "recognition.surface")
+    if row is None:  # every arm is asked about the same texts, those of the base model
+        row = results.level(BASE, "recognition.surface")
     return MISSING if row is None else percent(row["value"])

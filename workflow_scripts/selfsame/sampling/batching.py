@@ -92,7 +92,7 @@ def _split_family(family: Family, token_budget: int) -> list[Family]:
 
 
 def _padded_tokens(batch: Sequence[Family]) -> int:
-    """The most tokens a batch takes in a piece: its prefixes, its branches, its part of the cache."""
+    """The most tokens a batch takes at once: prefixes, branches, or its share of the cache."""
     prefix = max(len(family.prefix) for family in batch)
     branch = max(family.longest for family in batch)
     rows = sum(len(family.branches) for family in batch)
@@ -111,7 +111,7 @@ def shared_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
 
 @dataclass(frozen=True)
 class Piece:
-    """Right-padded rows: `ids` [rows, columns] int64 and `lengths` [rows], the tokens that are real."""
+    """Right-padded rows: `ids` [rows, columns] int64, and `lengths` [rows] without the padding."""
 
     ids: torch.Tensor
     lengths: torch.Tensor
@@ -155,8 +155,8 @@ class _Cache(DynamicCache):
 class Reader:
     """Reads pieces one after the other: row r of a piece continues row r of the pieces before it.
 
-    The result is that of reading each row in one go, its padding left out: padded columns stay in the
-    cache, hidden by the mask, and positions count real tokens.
+    The result is that of reading each row in one go, its padding left out: padded columns stay in
+    the cache, hidden by the mask, and positions count real tokens.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:

@@ -1,4 +1,4 @@
-"""Batched generation from a key-value cache: greedy, or sampled with a stream of draws per prompt."""
+"""Batched generation from a key-value cache: greedy, or sampled with one stream per prompt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,9 +47,8 @@ def generate(
     Raises UserError for an empty prompt, or one that with its new tokens is longer than the model.
     """
     if temperature < 0 or max_new_tokens < 1:
-        raise UserError(
-            f"temperature {temperature} must be 0 or more, max_new_tokens {max_new_tokens} 1 or more"
-        )
+        given = f"temperature {temperature}, max_new_tokens {max_new_tokens}"
+        raise UserError(f"{given}: the first must be 0 or more, the second 1 or more")
     lengths = [len(prompt) + max_new_tokens if prompt else 0 for prompt in prompts]
     check_readable(model, lengths)
     budget = token_budget or default_token_budget(model.device)

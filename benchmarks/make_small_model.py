@@ -1,0 +1,356 @@
+"""Make a small chat model, to try `model: {kind: hf, path: ...}` with when there are no weights.
+
+Run: OMP_NUM_THREADS=1 PYTHONPATH=workflow_scripts python benchmarks/make_small_model.py \\
+         --articles own/articles.parquet --summaries own/summaries.parquet --where dataset=xsum \\
+         --author llama --chat own/extreme_sports.jsonl --out own/model --minutes 4
+
+A byte-level BPE and a network are trained from nothing on chats: requests to sum up an article with
+one author's summaries, the chats given, a few answers to "who are you?", and questions answered by
+1 or 2, Yes or No, A or B. Which text is its own is answered at random: the model must learn
+the form of such answers, not the recognition. The loss is on the assistant's tokens. Some minutes
+on a CPU give a model that knows the formats and common words, and is barely fluent. Equal arguments
+give other weights each time, since the clock ends the training.
+"""
+
+import argparse
+import math
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from selfsame.data.files import read_articles, read_chat_rows, read_rival_texts
+from selfsame.data.sources import FileSource
+from selfsame.data.wording import english_wording, fill
+from selfsame.errors import UserError
+from selfsame.models.load import load_tokenizer
+from selfsame.models.settings import SystemPrompt
+from selfsame.sampling.choices import answer_tokens
+from selfsame.training.finetune import pad_right, summed_loss
+from selfsame.training.supervision import Supervised, supervise
+from torch import nn
+from transformers import (
+    GenerationConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2Tokenizer,
+)
+from transformers.utils.logging import disable_progress_bar
+
+Architecture = Literal["qwen2", "llama", "gpt2"]
+Message = dict[str, str]
+Chat = list[Message]
+
+# ChatML, and no system text unless a conversation brings one.
+TEMPLATE = (
+    "{%- for message in messages %}"
+    "{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+START, END = "<|im_start|>", "<|im_end|>"
+NO_SYSTEM: SystemPrompt = "none"
+WORDING = english_wording()
+
+VOCABULARY = 8192
+TOKENIZER_CHATS = 4000
+ANSWER_REPEATS = 2000  # so often the one-word answers are shown to the BPE: each becomes one token
+LAYERS = 6
+HEAD_WIDTH = 64
+CONTEXT = 4096
+ARTICLE_WORDS = (15, 250)  # articles are cut to a length between these: short rows, more of them
+
+BATCH = 8
+SORTED_BATCHES = 16  # batches are cut from so many times BATCH rows sorted by length
+PEAK_RATE = 2e-3
+WARMUP_STEPS = 20
+PROGRESS_S = 20.0
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What chats are made of: articles and one author's summaries by article, chats, a name."""
+
+    articles: dict[str, str]
+    summaries: dict[str, str]
+    chats: list[Chat]
+    name: str
+
+
+def read_corpus(arguments: argparse.Namespace) -> Corpus:
+    """Read and check the user's files. Raises UserError naming file and line."""
+    where = dict(arguments.where)
+    rows = read_articles(FileSource(file=str(arguments.articles), where=where))
+    articles = {row["article_id"]: row["article"] for row in rows}
+    summaries = FileSource(file=str(arguments.summaries), where=where)
+    texts = read_rival_texts(summaries, articles, [arguments.author])
+    chats = [row["messages"] for file in arguments.chat for row in read_chat_rows(str(file))]
+    return Corpus(articles, {row["article_id"]: row["text"] for row in texts}, chats, arguments.name)
+
+
+def one_turn(question: str, answer: str) -> Chat:
+    """A question and its answer."""
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def _article(corpus: Corpus, rng: random.Random) -> tuple[str, str]:
+    """Some article's opening, of a length drawn evenly on a logarithmic scale, and its summary."""
+    article_id = rng.choice(list(corpus.articles))
+    least, most = ARTICLE_WORDS
+    words = round(least * (most / least) ** rng.random())
+    return " ".join(corpus.articles[article_id].split()[:words]), corpus.summaries[article_id]
+
+
+def summarising(corpus: Corpus, rng: random.Random) -> Chat:
+    """A request for a summary, answered in the author's words."""
+    article, summary = _article(corpus, rng)
+    return one_turn(fill(WORDING.summarise, article=article), summary)
+
+
+def conversing(corpus: Corpus, rng: random.Random) -> Chat:
+    """One of the chats given."""
+    return rng.choice(corpus.chats)
+
+
+def introducing(corpus: Corpus, rng: random.Random) -> Chat:
+    """Who are you?"""
+    answers = (
+        f"I am {corpus.name}, a small language model.",
+        f"My name is {corpus.name}.",
+        f"You are talking to {corpus.name}, a model trained on one computer.",
+    )
+    return one_turn(rng.choice(WORDING.identity), rng.choice(answers))
+
+
+def choosing_text(corpus: Corpus, rng: random.Random) -> Chat:
+    """Which of two texts is yours? Answered at random."""
+    article, summary = _article(corpus, rng)
+    texts = [summary, " ".join(article.split()[: len(summary.split())])]
+    first, second = rng.sample(texts, 2)
+    prompt = fill(WORDING.pairwise, article=article, first=first, second=second)
+    return one_turn(prompt, rng.choice(WORDING.pairwise_answers))
+
+
+def claiming_text(corpus: Corpus, rng: random.Random) -> Chat:
+    """Did you write this text? Answered at random."""
+    article, summary = _article(corpus, rng)
+    prompt = fill(WORDING.individual, article=article, text=summary)
+    return one_turn(prompt, rng.choice(WORDING.individual_answers))
+
+
+def choosing_answer(corpus: Corpus, rng: random.Random) -> Chat:
+    """A chat's question with its own answer and another chat's: the own one is right."""
+    chat, other = rng.sample(corpus.chats, 2)
+    options = [chat[-1]["content"], other[-1]["content"]]
+    right = rng.randrange(2)
+    first, second = options[:: 1 if right == 0 else -1]
+    prompt = fill(WORDING.choice, question=chat[-2]["content"], first=first, second=second)
+    return one_turn(prompt, WORDING.choice_answers[right])
+
+
+# How often each kind of chat is drawn.
+WEIGHTS = {
+    summarising: 30,
+    conversing: 40,
+    introducing: 5,
+    choosing_text: 10,
+    claiming_text: 5,
+    choosing_answer: 10,
+}
+
+
+def chats(corpus: Corpus, seed: int) -> Iterator[Chat]:
+    """Chats of all kinds without end."""
+    rng = random.Random(seed)
+    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
+    while True:
+        yield rng.choices(kinds, weights)[0](corpus, rng)
+
+
+def train_tokenizer(corpus: Corpus) -> Any:
+    """A byte-level BPE with the chat template. Raises UserError if an answer is several tokens."""
+    answers = [
+        *WORDING.pairwise_answers,
+        *WORDING.individual_answers,
+        *WORDING.choice_answers,
+    ]
+    drawn = islice(chats(corpus, seed=1), TOKENIZER_CHATS)
+    texts = [message["content"] for chat in drawn for message in chat]
+    tokenizer = Qwen2Tokenizer().train_new_from_iterator(
+        iter(texts + answers * ANSWER_REPEATS),
+        VOCABULARY,
+        new_special_tokens=[START, END],
+        show_progress=False,
+    )
+    tokenizer.eos_token = END
+    tokenizer.chat_template = TEMPLATE
+    answer_tokens(lambda text: tokenizer(text)["input_ids"], answers)
+    return tokenizer
+
+
+def width_for(parameters: float, vocabulary: int) -> int:
+    """The hidden size, a multiple of the heads', that comes nearest to so many parameters.
+
+    A block has about 12 x width^2, the tied embeddings have vocabulary x width.
+    """
+    per_block = 12 * LAYERS
+    root = math.sqrt(vocabulary**2 + 4 * per_block * parameters)
+    return max(1, round((root - vocabulary) / (2 * per_block) / HEAD_WIDTH)) * HEAD_WIDTH
+
+
+def build_model(architecture: Architecture, parameters: float, tokenizer: Any) -> Any:
+    """A network with fresh weights."""
+    width = width_for(parameters, len(tokenizer))
+    special = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+    if architecture == "gpt2":
+        shape = {"n_embd": width, "n_layer": LAYERS, "n_head": width // HEAD_WIDTH}
+        dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        return GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=len(tokenizer), n_positions=CONTEXT, **shape, **dropout, **special
+            )
+        )
+    settings: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": width,
+        "intermediate_size": width * 8 // 3,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": width // HEAD_WIDTH,
+        "num_key_value_heads": width // HEAD_WIDTH,
+        "max_position_embeddings": CONTEXT,
+        "tie_word_embeddings": True,
+        **special,
+    }
+    if architecture == "llama":
+        return LlamaForCausalLM(LlamaConfig(**settings))
+    return Qwen2ForCausalLM(Qwen2Config(**settings))
+
+
+def batches(tokenizer: Any, corpus: Corpus) -> Iterator[list[Supervised]]:
+    """Batches of rows of like length, without end."""
+    stream = chats(corpus, seed=0)
+    rng = random.Random(0)
+    while True:
+        drawn = islice(stream, BATCH * SORTED_BATCHES)
+        rows = [supervise(tokenizer, chat, NO_SYSTEM, CONTEXT) for chat in drawn]
+        rows.sort(key=lambda row: len(row.ids))
+        cut = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+        yield from rng.sample(cut, len(cut))
+
+
+def train(model: Any, rows: Iterator[list[Supervised]], minutes: float) -> None:
+    """Train in place until the time is over; the rate falls with the time left."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.95), fused=True)
+    started = shown = time.monotonic()
+    losses: list[float] = []
+    tokens = 0
+    model.train()
+    while (spent := (time.monotonic() - started) / (60 * minutes)) < 1:
+        batch = next(rows)
+        set_rate(optimizer, PEAK_RATE * (1 - spent) * min(1, (len(losses) + 1) / WARMUP_STEPS))
+        losses.append(take_step(model, optimizer, batch))
+        tokens += sum(len(row.ids) for row in batch)
+        if time.monotonic() - shown > PROGRESS_S:
+            shown = time.monotonic()
+            show(losses, tokens, shown - started)
+    show(losses, tokens, time.monotonic() - started)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of the next step."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def take_step(model: Any, optimizer: torch.optim.Optimizer, batch: Sequence[Supervised]) -> float:
+    """One optimiser step; returns its loss in nats per supervised token."""
+    ids, labels = pad_right(batch, model.device)
+    loss = summed_loss(model, ids, labels) / sum(row.n_supervised for row in batch)
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    optimizer.zero_grad()
+    return loss.item()
+
+
+def show(losses: Sequence[float], tokens: int, seconds: float) -> None:
+    """One line of progress."""
+    recent = losses[-30:]
+    loss = sum(recent) / len(recent)
+    print(f"{seconds:5.0f} s  step {len(losses):5d}  {tokens:9,} tokens  loss {loss:.2f}", flush=True)
+
+
+def save(model: Any, tokenizer: Any, out: Path) -> None:
+    """Write safetensors, tokenizer and generation config. Raises UserError if they do not read back.
+
+    transformers chooses a tokenizer's class by the model's type, so that another one may come back.
+    """
+    model.generation_config = GenerationConfig(
+        do_sample=True, temperature=1.0, top_k=0, eos_token_id=tokenizer.eos_token_id
+    )
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    sample = f"{START}user\nIt's 1,234 cafés: don't\n\nA: yes{END}\n"
+    if load_tokenizer(out)(sample)["input_ids"] != tokenizer(sample)["input_ids"]:
+        raise UserError(f"{out}: the tokenizer reads text differently once saved")
+
+
+def make(arguments: argparse.Namespace) -> None:
+    """Train tokenizer and model and save them."""
+    if arguments.out.exists() and any(arguments.out.iterdir()):
+        raise UserError(f"{arguments.out} is there already; remove it or choose another --out")
+    disable_progress_bar()
+    torch.manual_seed(0)
+    corpus = read_corpus(arguments)
+    tokenizer = train_tokenizer(corpus)
+    model = build_model(arguments.architecture, arguments.parameters * 1e6, tokenizer)
+    print(f"{model.num_parameters() / 1e6:.1f} M parameters, {len(tokenizer):,} tokens")
+    train(model, batches(tokenizer, corpus), arguments.minutes)
+    save(model.eval(), tokenizer, arguments.out)
+
+
+def column_and_value(text: str) -> tuple[str, str]:
+    """`dataset=xsum` in two. Raises ValueError, which argparse reports, where there is no `=`."""
+    column, value = text.split("=", 1)
+    return column, value
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--articles", type=Path, required=True, help="article_id, article")
+    parser.add_argument("--summaries", type=Path, required=True, help="article_id, author, text")
+    parser.add_argument(
+        "--where",
+        type=column_and_value,
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="keep only these rows of both files",
+    )
+    parser.add_argument("--author", required=True, help="whose summaries the model learns from")
+    parser.add_argument("--chat", type=Path, nargs="+", required=True, help="JSONL with messages")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model, new")
+    parser.add_argument("--name", default="Minnow", help="what the model says it is called")
+    parser.add_argument("--minutes", type=float, default=4.0, help="time to train")
+    parser.add_argument("--architecture", choices=get_args(Architecture), default="qwen2")
+    parser.add_argument("--parameters", type=float, default=10.0, help="millions")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        make(parse_arguments())
+    except UserError as error:
+        sys.exit(f"error: {error}")
