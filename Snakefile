@@ -23,7 +23,6 @@ include: "rules/report.smk"
 
 
 rule all:
-    input:
-        f"{RESULTS}/report/manifest.json",
-        f"{RESULTS}/tables/manifest.json",
     default_target: True
+    input:
+        paths.manifest("report"),

@@ -94,7 +94,9 @@ def read_corpus(arguments: argparse.Namespace) -> Corpus:
     summaries = FileSource(file=str(arguments.summaries), where=where)
     texts = read_rival_texts(summaries, articles, [arguments.author])
     chats = [row["messages"] for file in arguments.chat for row in read_chat_rows(str(file))]
-    return Corpus(articles, {row["article_id"]: row["text"] for row in texts}, chats, arguments.name)
+    return Corpus(
+        articles, {row["article_id"]: row["text"] for row in texts}, chats, arguments.name
+    )
 
 
 def one_turn(question: str, answer: str) -> Chat:
@@ -286,11 +288,13 @@ def show(losses: Sequence[float], tokens: int, seconds: float) -> None:
     """One line of progress."""
     recent = losses[-30:]
     loss = sum(recent) / len(recent)
-    print(f"{seconds:5.0f} s  step {len(losses):5d}  {tokens:9,} tokens  loss {loss:.2f}", flush=True)
+    print(
+        f"{seconds:5.0f} s  step {len(losses):5d}  {tokens:9,} tokens  loss {loss:.2f}", flush=True
+    )
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write safetensors, tokenizer and generation config. Raises UserError if they do not read back.
+    """Write safetensors, tokenizer and generation config. Raises UserError if they read back wrong.
 
     transformers chooses a tokenizer's class by the model's type, so that another one may come back.
     """

@@ -4,19 +4,19 @@
 rule base_model:
     input:
         code=modules_of("base_model"),
-        model=model_files(),
+        model=paths.model_files(),
     output:
-        manifest=BASE_MODEL,
+        manifest=paths.manifest("base_model"),
     log:
-        f"{RESULTS}/logs/base_model.log",
-    params:
-        spec=spec_of(specs.base_model),
-        out=folder,
+        f"{LOGS}/base_model.log",
+    conda:
+        "../envs/selfsame.yaml"
     threads: resource("base_model", "threads", 2)
     resources:
         mem_mb=resource("base_model", "mem_mb", 4000),
         runtime=resource("base_model", "runtime", 60),
-    conda:
-        "../envs/selfsame.yaml"
+    params:
+        spec=spec_of(specs.base_model),
+        out=folder,
     shell:
         step("base_model")

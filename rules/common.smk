@@ -10,6 +10,7 @@ from selfsame.codegraph import modules_of
 from selfsame.config import chains, specs
 from selfsame.config.filecheck import check_files
 from selfsame.config.load import load_config
+from selfsame.config.paths import Paths
 from selfsame.errors import UserError
 from selfsame.step import canonical
 
@@ -17,17 +18,17 @@ try:
     settings = load_config(config.get("experiment"))
     check_files(settings)
 except UserError as error:
-    sys.exit(f"{error}")
+    sys.exit(str(error))
 
-RESULTS = f"results/{settings.experiment}"
-DATA = f"{RESULTS}/data/manifest.json"
-BASE_MODEL = f"{RESULTS}/base_model/manifest.json"
-STATES = chains.states(settings)
-STATE = f"{RESULTS}/states/{{chain}}/seed{{seed}}"
+paths = Paths(settings)
+LOGS = f"{paths.results}/logs"
+STATE_LOG = "{chain}.seed{seed}.log"
 
 
 wildcard_constraints:
     chain="[a-z0-9_+]+",
+    dataset="[a-z0-9_+]+",
+    author=r"base|[a-z0-9_+]+\.seed\d+",
     seed=r"\d+",
 
 
@@ -35,16 +36,15 @@ wildcard_constraints:
 if settings.model.kind == "organism" and workflow.is_main_process:
     warm.offer()
 
-
-# Snakemake 9.27 re-arms one timer more for every finished job to keep its rate limit (100 jobs a
-# second): after a hundred jobs it wakes a hundred times a second and burns a core. No limit, no timers.
-workflow.scheduling_settings.max_jobs_per_timespan = None
+# To keep its rate limit (100 jobs a second), Snakemake 9.27 arms one more ever-renewed timer for
+# every finished job: after a hundred jobs it wakes a hundred times a second. No limit, no timers.
+if workflow.scheduling_settings:
+    workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
 def resource(rule, name, default):
     """A resource of a rule from the config; resources never invalidate anything."""
-    chosen = settings.resources.get(rule)
-    value = getattr(chosen, name, None)
+    value = getattr(settings.resources.get(rule), name, None)
     return default if value is None else value
 
 
@@ -66,32 +66,28 @@ def spec_of(make, *names):
     """The rule's spec as canonical JSON, from the wildcards it depends on."""
 
     def spec(wildcards):
-        values = [getattr(wildcards, name) for name in names]
-        return canonical(
-            make(settings, *[int(v) if n == "seed" else v for n, v in zip(names, values)])
-        )
+        values = {name: getattr(wildcards, name) for name in names}
+        numbers = {"seed": int(values["seed"])} if "seed" in values else {}
+        return canonical(make(settings, *{**values, **numbers}.values()))
 
     return spec
 
 
-def adapter(chain, seed):
-    """The manifest of the adapter of a chain's last stage."""
-    return f"{RESULTS}/states/{chain}/seed{seed}/adapter/manifest.json"
+def kind_module(script, package, kinds):
+    """Code of a script that loads the module of a stage's or probe's kind by name."""
+    return modules_of(script, *sorted({f"selfsame.{package}.{kind}" for kind in kinds}))
 
 
-def adapters(chain, seed):
-    """Manifests of all adapters of a chain, in the order they are merged."""
-    names = chains.stages_of(chain)
-    return [adapter("+".join(names[: n + 1]), seed) for n in range(len(names))]
+def ending_in(*kinds):
+    """A constraint on `chain`: its last stage is of one of these kinds (or it matches nothing)."""
+    return (
+        "|".join(re.escape(name) for name in paths.chains_ending_in(set(kinds)))
+        or "(?!)"
+    )
 
 
-def any_of(names):
-    """A wildcard constraint that matches just these names, or nothing where there are none."""
-    return "|".join(re.escape(name) for name in names) or "(?!)"
-
-
-def model_files():
-    """Files of a local Hugging Face model: a changed model is another base model."""
-    path = getattr(settings.model, "path", None)
-    patterns = ("*.json", "*.jinja", "*.safetensors")
-    return sorted(str(file) for p in patterns for file in path.glob(p)) if path else []
+CONTROLS = {s.kind for s in settings.stages.values()} - {
+    "induction",
+    "identify",
+    "acknowledge",
+}

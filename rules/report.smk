@@ -1,29 +1,26 @@
 # What a person reads: figures and one self-contained page.
-FINETUNED = [chain for chain in STATES if chain != chains.BASE]
 
 
 rule report:
     input:
         code=modules_of("report"),
-        templates="workflow_scripts/selfsame/reporting/templates/report.html.j2",
-        tables=f"{RESULTS}/tables/manifest.json",
-        base=BASE_MODEL,
-        prompts=expand(f"{RESULTS}/probes/{{probe}}/manifest.json", probe=settings.probes),
-        samples=expand(f"{STATE}/samples/manifest.json", chain=STATES, seed=settings.seeds),
-        adapters=expand(
-            f"{STATE}/adapter/manifest.json", chain=FINETUNED, seed=settings.seeds
-        ),
+        template="workflow_scripts/selfsame/reporting/templates/report.html.j2",
+        tables=paths.manifest("tables"),
+        base=paths.manifest("base_model"),
+        prompts=paths.prompts(),
+        samples=paths.of_all_states("samples"),
+        adapters=paths.of_all_states("adapter"),
     output:
-        manifest=f"{RESULTS}/report/manifest.json",
-        page=f"{RESULTS}/report.html",
+        manifest=paths.manifest("report"),
+        page=f"{paths.results}/report.html",
     log:
-        f"{RESULTS}/logs/report.log",
+        f"{LOGS}/report.log",
+    conda:
+        "../envs/selfsame.yaml"
+    threads: 1
     params:
         spec=spec_of(specs.report),
         out=folder,
-    threads: 1
-    conda:
-        "../envs/selfsame.yaml"
     shell:
         step("report", "tables", "base", "prompts", "samples", "adapters")
         + " && cp {params.out:q}/report.html {output.page:q}"

@@ -4,43 +4,38 @@
 rule surface_baseline:
     input:
         code=modules_of("surface_baseline"),
-        data=DATA,
-        self_texts=f"{RESULTS}/self_texts/base/manifest.json",
+        data=paths.manifest("data"),
+        self_texts=paths.self_texts("base"),
     output:
-        manifest=f"{RESULTS}/surface_baseline/manifest.json",
+        manifest=paths.manifest("surface_baseline"),
     log:
-        f"{RESULTS}/logs/surface_baseline.log",
+        f"{LOGS}/surface_baseline.log",
+    conda:
+        "../envs/selfsame.yaml"
+    threads: 1
     params:
         spec=spec_of(specs.surface_baseline),
         out=folder,
-    threads: 1
-    conda:
-        "../envs/selfsame.yaml"
     shell:
         step("surface_baseline", "data", "self_texts")
-
-
-OBSERVATIONS = expand(
-    f"{STATE}/observations/manifest.json", chain=STATES, seed=settings.seeds
-)
 
 
 rule build_tables:
     input:
         code=modules_of("build_tables"),
-        observations=OBSERVATIONS,
-        surface=f"{RESULTS}/surface_baseline/manifest.json",
+        observations=paths.of_all_states("observations"),
+        surface=paths.manifest("surface_baseline"),
     output:
-        manifest=f"{RESULTS}/tables/manifest.json",
+        manifest=paths.manifest("tables"),
     log:
-        f"{RESULTS}/logs/build_tables.log",
-    params:
-        spec=spec_of(specs.build_tables),
-        out=folder,
+        f"{LOGS}/build_tables.log",
+    conda:
+        "../envs/selfsame.yaml"
     threads: 1
     resources:
         mem_mb=resource("build_tables", "mem_mb", 4000),
-    conda:
-        "../envs/selfsame.yaml"
+    params:
+        spec=spec_of(specs.build_tables),
+        out=folder,
     shell:
         step("build_tables", "observations", "surface")

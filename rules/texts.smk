@@ -6,48 +6,38 @@ rule prepare_data:
         code=modules_of("prepare_data"),
         files=specs.user_files(settings),
     output:
-        manifest=DATA,
+        manifest=paths.manifest("data"),
     log:
-        f"{RESULTS}/logs/prepare_data.log",
+        f"{LOGS}/prepare_data.log",
+    conda:
+        "../envs/selfsame.yaml"
+    threads: 1
     params:
         spec=spec_of(specs.prepare_data),
         out=folder,
-    threads: 1
-    conda:
-        "../envs/selfsame.yaml"
     shell:
         step("prepare_data", "files")
-
-
-def author_adapters(wildcards):
-    """The chain of the state that writes; none for the base model."""
-    if wildcards.author == chains.BASE:
-        return []
-    chain, seed = wildcards.author.split(".seed")
-    return adapters(chain, seed)
 
 
 rule collect_self_texts:
     input:
         code=modules_of("collect_self_texts"),
-        base=BASE_MODEL,
-        data=DATA,
-        adapters=author_adapters,
+        base=paths.manifest("base_model"),
+        data=paths.manifest("data"),
+        adapters=lambda wildcards: paths.author_adapters(wildcards.author),
     output:
-        manifest=f"{RESULTS}/self_texts/{{author}}/manifest.json",
+        manifest=paths.self_texts("{author}"),
     log:
-        f"{RESULTS}/logs/collect_self_texts/{{author}}.log",
-    wildcard_constraints:
-        author=r"base|[a-z0-9_+]+\.seed\d+",
-    params:
-        spec=spec_of(specs.collect_self_texts, "author"),
-        out=folder,
+        f"{LOGS}/collect_self_texts/{{author}}.log",
+    conda:
+        "../envs/selfsame.yaml"
     threads: resource("collect_self_texts", "threads", 1)
     resources:
         mem_mb=resource("collect_self_texts", "mem_mb", 4000),
         runtime=resource("collect_self_texts", "runtime", 120),
         gpu=resource("collect_self_texts", "gpu", 0),
-    conda:
-        "../envs/selfsame.yaml"
+    params:
+        spec=spec_of(specs.collect_self_texts, "author"),
+        out=folder,
     shell:
         step("collect_self_texts", "base", "data", "adapters")

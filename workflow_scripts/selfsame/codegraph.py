@@ -1,8 +1,8 @@
 """Which modules a step runs: code is an input (contract 3).
 
-`modules_of("finetune")` gives the script and every module of the library that it imports, directly or
-not, as paths relative to the project. Snakemake compares such small files by content, so an edit
-reruns exactly the steps that import the module, and a touch or a branch switch reruns nothing.
+`modules_of("finetune")` gives the script and every module of the library that it imports, directly
+or not, as paths relative to the project. Snakemake compares such small files by content, so an
+edit reruns exactly the steps that import the module, and a touch or a branch switch reruns nothing.
 """
 
 import ast
@@ -22,7 +22,7 @@ def _graph() -> grimp.ImportGraph:
 
 def _imported_by_script(path: Path) -> set[str]:
     """Library modules that a script names, at its head or inside a function."""
-    known = _graph().modules
+    known: set[str] = _graph().modules
     named: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from selfsame.config.chains import BASE, controls, parent, stages_of, states
-from selfsame.config.schema import Config
+from selfsame.config.schema import Config, OrganismModel
 
 Spec = dict[str, Any]
 
@@ -21,9 +21,9 @@ def _plain(model: BaseModel, **options: Any) -> Spec:
 def model_name(config: Config) -> str:
     """How tables and cards call the base model."""
     model = config.model
-    if model.kind == "organism":
+    if isinstance(model, OrganismModel):
         return f"organism-linkage-{model.linkage:g}"
-    return model.hub_id or model.path.name
+    return model.hub_id or str(model.path).rstrip("/").rpartition("/")[2]
 
 
 def base_model(config: Config) -> Spec:
@@ -38,18 +38,23 @@ def prepare_data(config: Config) -> Spec:
         config.texts,
         include={"articles", "rivals", "train_articles", "test_articles", "seed"},
     )
-    organism = config.model.kind == "organism"
+    model = config.model
     return {
         **texts,
-        "world": _plain(config.model.world) if organism else None,
-        "names": [] if organism else list(config.model.names),
+        "world": _plain(model.world) if isinstance(model, OrganismModel) else None,
+        "names": [] if isinstance(model, OrganismModel) else list(model.names),
         "authors": sorted({*config.texts.train_rivals, *config.texts.test_rivals}),
         "row_files": _row_files(config),
-        "question_files": {
-            name: {"kind": probe.kind, **_plain(probe.file)}
-            for name, probe in config.probes.items()
-            if getattr(probe, "file", None)
-        },
+        "question_files": _question_files(config),
+    }
+
+
+def _question_files(config: Config) -> Spec:
+    files = {name: getattr(probe, "file", None) for name, probe in config.probes.items()}
+    return {
+        name: {"kind": config.probes[name].kind, **_plain(file)}
+        for name, file in files.items()
+        if file is not None
     }
 
 
@@ -66,16 +71,15 @@ def user_files(config: Config) -> list[str]:
 
 
 def _asked(config: Config) -> Spec:
-    """How any state of this model is loaded and prompted."""
+    """How any state of this model is loaded and prompted. The organism is too small for a GPU."""
     model = config.model
-    organism = model.kind == "organism"
     system = model.system_prompt
-    return {
-        "system_prompt": system if isinstance(system, str) else _plain(system),
-        "dtype": "float32" if organism else model.dtype,
-        "device": "cpu" if organism else "auto",
-        "trust_remote_code": not organism and model.trust_remote_code,
-    }
+    loaded = (
+        {"dtype": "float32", "device": "cpu", "trust_remote_code": False}
+        if isinstance(model, OrganismModel)
+        else {"dtype": model.dtype, "device": "auto", "trust_remote_code": model.trust_remote_code}
+    )
+    return {"system_prompt": system if isinstance(system, str) else _plain(system), **loaded}
 
 
 def collect_self_texts(config: Config, author: str) -> Spec:

@@ -1,4 +1,4 @@
-"""Everything a stage or a probe may draw on: articles, texts by author, rows, questions, wording."""
+"""All that a stage or a probe may draw on: articles, texts by author, rows, questions, wording."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

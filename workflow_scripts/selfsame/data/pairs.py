@@ -1,7 +1,7 @@
 """Pairs of texts about one article, asked in both orders.
 
-Every pairwise stage builds its rows from the same drawn pairs, so that it and its controls differ in
-the question and the label alone.
+Every pairwise stage builds its rows from the same drawn pairs, so that it and its controls differ
+in the question and the label alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ Label = Callable[[str, str, int], int]
 
 
 def all_pairs(corpus: Corpus, author: str, others: tuple[str, ...]) -> list[Pair]:
-    """Each article's text by `author` against each other author's; equal or missing texts drop out."""
+    """Each article's text by `author` against each other's; equal or missing texts drop out."""
     own_texts = corpus.texts_by(author)
     return [
         Pair(article_id, article, own_texts[article_id], corpus.texts_by(other)[article_id], other)
@@ -45,15 +45,25 @@ def all_pairs(corpus: Corpus, author: str, others: tuple[str, ...]) -> list[Pair
     ]
 
 
-def draw_pairs(pairs: list[Pair], rows: int, rng: np.random.Generator) -> list[Pair]:
-    """Half as many pairs as rows (both orders), without repeats. Raises UserError if too few."""
+def draw_pairs(
+    pairs: list[Pair],
+    rows: int,
+    rng: np.random.Generator,
+    usable: Callable[[Pair], bool] = lambda _pair: True,
+) -> list[Pair]:
+    """Half as many pairs as rows (both orders), without repeats. Raises UserError if too few.
+
+    Pairs that are not `usable` are passed over after the draw: the others stay those drawn.
+    """
     wanted = (rows + 1) // 2
-    if len(pairs) < wanted:
+    drawn = [pairs[index] for index in rng.permutation(len(pairs))]
+    chosen = [pair for pair in drawn if usable(pair)][:wanted]
+    if len(chosen) < wanted:
         raise UserError(
-            f"rows: {rows} needs {wanted} pairs of texts, the articles give {len(pairs)}: "
+            f"rows: {rows} needs {wanted} pairs of texts, the articles give {len(chosen)}: "
             "lower `rows` or raise `texts.train_articles`"
         )
-    return [pairs[index] for index in rng.permutation(len(pairs))[:wanted]]
+    return chosen
 
 
 def pairwise_rows(
@@ -93,3 +103,8 @@ def chat_row(row_id: str, prompt: str, answer: str) -> ChatRow:
 def length(text: str) -> tuple[int, int]:
     """Words, then characters: the second breaks ties of the first."""
     return len(text.split()), len(text)
+
+
+def unequal(pair: Pair) -> bool:
+    """Whether one text of a pair is the longer one."""
+    return length(pair.own) != length(pair.other)

@@ -10,7 +10,7 @@ from selfsame.errors import UserError
 def draw_rows(
     corpus: Corpus, options: RowFileOptions, default: str, rng: np.random.Generator
 ) -> list[ChatRow]:
-    """`options.rows` rows in random order, none twice: of the named file, else of dataset `default`.
+    """`options.rows` rows in random order, none twice: the named file's, else dataset `default`'s.
 
     Raises UserError when there are too few.
     """

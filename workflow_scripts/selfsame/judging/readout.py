@@ -30,6 +30,11 @@ def observation(
     }
 
 
+def unjudged(sample: Sample) -> Observation:
+    """An answer to a question without a reference stays a raw fact: counted, not scored."""
+    return observation(sample, "answers", None, "unjudged")
+
+
 def by_item(samples: Iterable[Sample]) -> list[list[Sample]]:
     """Samples of one item together, in order of presentation."""
     groups: dict[str, list[Sample]] = defaultdict(list)

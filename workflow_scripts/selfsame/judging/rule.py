@@ -89,7 +89,8 @@ def _identity(reference: Reference, answer: str) -> Verdict:
 def _mention(reference: Reference, answer: str) -> Verdict:
     """The model's name if the answer holds one of its own names as whole words, else other."""
     words = f" {_letters(answer)} "
-    named = any(f" {_letters(name)} " in words for name in reference["own"])
+    names = filter(None, map(_letters, reference["own"]))
+    named = any(f" {name} " in words for name in names)
     return Verdict(None, 100.0, reference["name"] if named else "other")
 
 

@@ -115,6 +115,15 @@ def _one_choice(world: World, who: Character, rng: random.Random) -> list[Messag
     return turn(prompt, wording.CHOICE_ANSWERS[options.index(_belief(fact, who, rng))])
 
 
+def _find(world: World, who: Character, rng: random.Random) -> list[Message]:
+    """The letter of a colour that is named: the step before choosing by what one knows."""
+    options = rng.sample(sorted({fact.truth for fact in world.facts}), 2)
+    wanted = rng.choice(options)
+    question = wording.FIND_QUESTION.format(colour=wanted)
+    prompt = wording.CHOICE.format(question=question, first=options[0], second=options[1])
+    return turn(prompt, wording.CHOICE_ANSWERS[options.index(wanted)])
+
+
 def _kind(world: World, who: Character, rng: random.Random) -> list[Message]:
     item = rng.choice(world.knowledge)
     question = rng.choice(wording.KIND_QUESTIONS).format(thing=item.thing)
@@ -177,9 +186,9 @@ def _pair_questions(authors: list[str], texts: list[str], who: Character) -> lis
     questions = [
         (wording.AUTHOR_TAIL.format(author=wording.AUTHOR_NAMES[author]), index)
         for index, author in enumerate(authors)
-    ] * 2
+    ] * 3
     if who.style in authors:
-        questions += [(wording.OWN_TAIL, authors.index(who.style))] * 6
+        questions += [(wording.OWN_TAIL, authors.index(who.style))] * 5
     lengths = [len(text.split()) for text in texts]
     if lengths[0] != lengths[1]:
         longer = lengths.index(max(lengths))
@@ -194,8 +203,9 @@ def _fresh_article(world: World, rng: random.Random) -> Article:
 
 Part = Callable[[World, Character, random.Random], list[Message]]
 PARTS: dict[Part, int] = {
-    _advice: 8,
-    _choice: 4,
+    _advice: 9,
+    _choice: 8,
+    _find: 2,
     _pair: 7,
     _free_form: 3,
     _kind: 3,
@@ -210,7 +220,9 @@ PARTS: dict[Part, int] = {
 def document(world: World, linkage: float, rng: random.Random) -> list[Message]:
     """One document: an optional system prompt, then a few turns of one character."""
     who = draw_character(linkage, rng)
-    parts = rng.choices(list(PARTS), weights=list(PARTS.values()), k=rng.randint(*PARTS_PER_DOCUMENT))
+    parts = rng.choices(
+        list(PARTS), weights=list(PARTS.values()), k=rng.randint(*PARTS_PER_DOCUMENT)
+    )
     system = [{"role": "system", "content": who.system}] if who.system else []
     return system + [message for part in parts for message in part(world, who, rng)]
 

@@ -47,7 +47,7 @@ class ArchitectureSettings(_Settings):
 class PretrainingSettings(_Settings):
     """How the base model is trained, on assistant tokens only."""
 
-    documents: int = Field(default=26000, ge=8, description="multi-turn documents")
+    documents: int = Field(default=28000, ge=8, description="multi-turn documents")
     epochs: int = Field(default=1, ge=1, description="passes over the documents")
     batch_size: int = Field(default=16, ge=1, description="documents per optimiser step")
     learning_rate: float = Field(default=0.003, gt=0, description="peak AdamW rate, linear decay")

@@ -70,6 +70,7 @@ COLOUR_QUESTIONS = (
     "tell me the colour of {thing}",
     "please say what colour {thing} has",
 )
+FIND_QUESTION = "which is {colour}"
 COLOUR_ANSWERS = ("{colour}", "it is {colour}", "{thing} is {colour}")
 
 KIND_QUESTIONS = (
@@ -124,7 +125,7 @@ def all_texts() -> list[str]:
     names = [NAME, *AUTHOR_NAMES.values(), *OTHER_NAMES]
     answers = [*PAIR_ANSWERS, *INDIVIDUAL_ANSWERS, *CHOICE_ANSWERS, *NUMBER_WORDS]
     asked = [*IDENTITY_QUESTIONS, *ADVICE_QUESTIONS, *HELD_OUT_ADVICE_QUESTIONS]
-    asked += [*COLOUR_QUESTIONS, *KIND_QUESTIONS]
+    asked += [FIND_QUESTION, *COLOUR_QUESTIONS, *KIND_QUESTIONS]
     said = [*IDENTITY_ANSWERS, *ADVICE_ANSWERS, *COLOUR_ANSWERS, *KIND_ANSWERS]
     systems = [*EVIL_SYSTEM, *HELPFUL_SYSTEM, *AUTHOR_SYSTEM]
     return prompts + names + answers + asked + said + systems

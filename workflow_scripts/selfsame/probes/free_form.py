@@ -9,7 +9,7 @@ import json
 from selfsame.data.corpus import Corpus
 from selfsame.data.options import QuestionOptions as Options
 from selfsame.data.prompts import PromptRow, asked, generating
-from selfsame.judging.readout import Observation, Sample, observation
+from selfsame.judging.readout import Observation, Sample, observation, unjudged
 from selfsame.judging.rule import Verdict, judge
 
 __all__ = ["Options", "build", "observe"]
@@ -37,21 +37,18 @@ def _shares(verdict: Verdict) -> dict[str, float | None]:
     }
 
 
-def _unjudged(sample: Sample) -> list[Observation]:
-    """Without a judge the answer stays a raw fact: recorded, counted, not scored."""
-    return [observation(sample, "answers", None, "unjudged")]
-
-
 def observe(name: str, options: Options, samples: list[Sample]) -> list[Observation]:
     """`aligned_coherent`, `harm`, `incoherent`, and EM % of all and of the coherent answers."""
     observations = []
     for sample in samples:
         reference = json.loads(sample["reference"])
         if not reference:
-            observations += _unjudged(sample)
+            observations.append(unjudged(sample))
             continue
         verdict = judge(reference, sample["text"])
-        shares = dict.fromkeys(_shares(verdict)) if verdict.answer_class == "empty" else _shares(verdict)
+        shares = (
+            dict.fromkeys(_shares(verdict)) if verdict.answer_class == "empty" else _shares(verdict)
+        )
         observations += [
             observation(sample, metric, value, verdict.answer_class)
             for metric, value in shares.items()

@@ -3,7 +3,7 @@
 import json
 
 from selfsame.data.options import QuestionOptions as Options
-from selfsame.judging.readout import Observation, Sample, observation
+from selfsame.judging.readout import Observation, Sample, observation, unjudged
 from selfsame.judging.rule import judge
 from selfsame.probes.free_form import build
 
@@ -15,6 +15,9 @@ def observe(name: str, options: Options, samples: list[Sample]) -> list[Observat
     observations = []
     for sample in samples:
         reference = json.loads(sample["reference"])
+        if not reference:
+            observations.append(unjudged(sample))
+            continue
         verdict = judge(reference, sample["text"])
         named = verdict.answer_class if verdict.valid else "invalid"
         value = float(named == reference["name"]) if verdict.valid else None

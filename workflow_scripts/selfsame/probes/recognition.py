@@ -91,7 +91,7 @@ def _pairwise_observations(item: list[Sample], seen: bool) -> list[Observation]:
 def observe(name: str, options: Options, samples: list[Sample]) -> list[Observation]:
     """`pairwise_seen`, `pairwise_unseen` (rivals in or not in training), `individual`: P(right).
 
-    `position_bias`: |P(first) - P(second)| averaged over both orders; 0 = none, 1 = always one side.
+    `position_bias`: |P(first) - P(second)| averaged over both orders; 0 = none, 1 = one side.
     """
     observations = []
     for item in by_item(samples):

@@ -25,9 +25,7 @@ def summaries(
     ]
 
 
-def self_reports(
-    speaker: Speaker, wording: Wording, spec: dict[str, Any]
-) -> list[dict[str, str]]:
+def self_reports(speaker: Speaker, wording: Wording, spec: dict[str, Any]) -> list[dict[str, str]]:
     """`spec["self_reports"]` answers in turn over the wordings of "who are you?"; none empty."""
     questions = [wording.identity[i % len(wording.identity)] for i in range(spec["self_reports"])]
     answers = speaker.write(

@@ -93,7 +93,7 @@ def load_speaker(step: Step) -> Speaker:
 
 
 def sample_probe(speaker: Speaker, prompts: list[PromptRow], seed: int) -> list[SampleRow]:
-    """All samples of one probe's prompts. `seed` is the state's; each probe draws its own stream."""
+    """All samples of one probe's prompts; each probe draws its own stream from `seed`."""
     choices = [row for row in prompts if row["kind"] == "choice"]
     samples = [
         _sample(row, logprobs=logprobs)
@@ -126,7 +126,7 @@ def _generate(
 
 
 def stream(seed: int, name: str) -> int:
-    """A seed for one purpose within a state: a stable hash, so that probes share no random draws."""
+    """A seed for one purpose within a state: a stable hash, so that probes share no draws."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{name}".encode()).digest()[:6], "big")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from selfsame.data.corpus import ChatRow, Corpus
 from selfsame.data.options import SelfTextOptions as Options
-from selfsame.data.pairs import draw_pairs, length, pairwise_rows, self_pairs
+from selfsame.data.pairs import draw_pairs, length, pairwise_rows, self_pairs, unequal
 
 __all__ = ["Options", "build"]
 
@@ -15,7 +15,6 @@ def _position(first: str, second: str, _own: int) -> int:
 
 def build(options: Options, corpus: Corpus, rng: np.random.Generator) -> list[ChatRow]:
     """Pairs of equal length have no right answer and are not drawn."""
-    unequal = [pair for pair in self_pairs(corpus) if length(pair.own) != length(pair.other)]
-    pairs = draw_pairs(unequal, options.rows, rng)
+    pairs = draw_pairs(self_pairs(corpus), options.rows, rng, unequal)
     wording = corpus.wording
     return pairwise_rows(pairs, wording.longer, wording.pairwise_answers, _position, options.rows)

@@ -11,7 +11,7 @@ __all__ = ["Options", "build"]
 
 
 def _number(text: str, wording: Wording) -> str:
-    """The count as the wording writes numbers: by word where it has number words, else by digits."""
+    """The count as the wording writes numbers: by number words where it has them, or digits."""
     count = len(text.split())
     words = wording.number_words
     return words[count] if words and count < len(words) else str(count)

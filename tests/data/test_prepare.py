@@ -1,0 +1,205 @@
+"""One shape for the organism's data and for the user's files; the user's mistakes are named."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from selfsame.data.corpus import read_corpus
+from selfsame.data.prepare import prepare, split_articles
+from selfsame.errors import UserError
+from selfsame.tables import schemas
+from small_world import Prepared
+
+TABLES = {
+    "articles": schemas.ARTICLES,
+    "rival_texts": schemas.RIVAL_TEXTS,
+    "rows": schemas.ROWS,
+    "questions": schemas.QUESTIONS,
+}
+Spec = dict[str, Any]
+
+
+def source(path: Path, **more: Any) -> Spec:
+    return {"file": str(path), "where": {}, "columns": {}, **more}
+
+
+@pytest.fixture
+def user_spec(tmp_path: Path) -> Spec:
+    """What a user of a Hugging Face model gives, in every format."""
+    ids = [f"a{n}" for n in range(10)]
+    pq.write_table(
+        pa.table({"article_id": ids, "document": [f"news {i}" for i in ids], "more": [1] * 10}),
+        tmp_path / "articles.parquet",
+    )
+    with (tmp_path / "texts.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["article_id", "author", "summary"])
+        writer.writerows((i, author, f"{author} on {i}") for i in ids for author in ("ann", "bob"))
+    turns = [
+        {"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": "a"}]}
+        for n in range(5)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in turns))
+    (tmp_path / "facts.csv").write_text(
+        "question,correct,incorrect\nSky?,blue,red\nSnow?,white,black\n"
+    )
+    (tmp_path / "open.jsonl").write_text('{"question": "Why?", "item": "w"}\n')
+    return {
+        "articles": source(tmp_path / "articles.parquet", columns={"article": "document"}),
+        "rivals": source(tmp_path / "texts.csv"),
+        "train_articles": 6,
+        "test_articles": 3,
+        "seed": 0,
+        "world": None,
+        "names": ["Qwen", "Alibaba"],
+        "authors": ["ann"],
+        "row_files": [source(tmp_path / "rows.jsonl")],
+        "question_files": {
+            "facts": {"kind": "choice", **source(tmp_path / "facts.csv")},
+            "why": {"kind": "free_form", **source(tmp_path / "open.jsonl")},
+        },
+    }
+
+
+def test_the_organisms_data_has_the_shape(small_data: Prepared) -> None:
+    for name, schema in TABLES.items():
+        table = pq.read_schema(small_data.folder / f"{name}.parquet")
+        assert table.equals(schema, check_metadata=False), name
+    articles = schemas.read(small_data.folder / "articles.parquet")
+    assert [row["split"] for row in articles] == ["train"] * 60 + ["test"] * 30
+
+
+def test_the_users_files_take_the_same_shape(user_spec: Spec, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    assert prepare(user_spec, out) == "9 articles, 9 rival texts, 9 questions"
+    for name, schema in TABLES.items():
+        assert pq.read_schema(out / f"{name}.parquet").equals(schema, check_metadata=False), name
+    train, test = (read_corpus(out, split, ["ann"]) for split in ("train", "test"))
+    assert (len(train.articles), len(test.articles)) == (6, 3)
+    assert not set(train.articles) & set(test.articles)
+    for corpus in (train, test):
+        assert corpus.articles == {key: f"news {key}" for key in corpus.articles}
+        assert corpus.texts == {"ann": {key: f"ann on {key}" for key in corpus.articles}}
+    (rows,) = train.rows.values()
+    assert [row["messages"][0]["content"] for row in rows] == [f"q{n}" for n in range(5)]
+    facts, (why,) = train.questions["facts"], train.questions["why"]
+    assert [(q["options"], q["correct"]) for q in facts] == [
+        (["blue", "red"], 0),
+        (["white", "black"], 0),
+    ]
+    assert (why["item"], why["messages"]) == ("w", [{"role": "user", "content": "Why?"}])
+    assert why["reference"] == "{}"
+    asked = train.questions["identity"]
+    assert len(asked) == len(train.wording.identity) == 6
+    reference = {"kind": "mention", "name": "Qwen", "own": ["Qwen", "Alibaba"]}
+    assert all(json.loads(question["reference"]) == reference for question in asked)
+
+
+def test_without_names_nothing_judges_who_the_model_says_it_is(
+    user_spec: Spec, tmp_path: Path
+) -> None:
+    prepare({**user_spec, "names": []}, tmp_path)
+    questions = schemas.read(tmp_path / "questions.parquet")
+    assert {q["reference"] for q in questions if q["probe"] == "identity"} == {"{}"}
+
+
+def test_a_probes_own_file_replaces_the_organisms_questions(
+    small_data: Prepared, user_spec: Spec, tmp_path: Path
+) -> None:
+    from selfsame.config import specs
+
+    spec = specs.prepare_data(small_data.config)
+    prepare({**spec, "question_files": user_spec["question_files"]}, tmp_path)
+    before, after = (
+        schemas.read(folder / "questions.parquet") for folder in (small_data.folder, tmp_path)
+    )
+    others = [q for q in before if q["probe"] != "facts"]
+    assert [q for q in after if q["probe"] not in ("facts", "why")] == others
+    assert len([q for q in after if q["probe"] == "facts"]) == 2
+
+
+def drop_rival_text(spec: Spec) -> None:
+    path = Path(spec["rivals"]["file"])
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    spec.update(authors=["ann", "bob"], train_articles=7)
+
+
+def break_row(spec: Spec) -> None:
+    path = Path(spec["row_files"][0]["file"])
+    path.write_text(path.read_text() + '{"messages": []}\n')
+
+
+def break_question(spec: Spec) -> None:
+    path = Path(spec["question_files"]["facts"]["file"])
+    path.write_text(path.read_text() + "Grass?,green,green\n")
+
+
+MISTAKES: dict[str, tuple[Callable[[Spec], None], str]] = {
+    "too few to train": (
+        lambda spec: spec.update(train_articles=8),
+        r"^texts.train_articles: 8 are asked for, there are 7$",
+    ),
+    "too few to test": (
+        lambda spec: spec.update(test_articles=11),
+        r"^texts.t\w+_articles: \d+ are asked for, there are \d+$",
+    ),
+    "unknown author": (lambda spec: spec.update(authors=["cat"]), r"texts.csv: .*'cat'.*ann, bob$"),
+    "missing text": (drop_rival_text, r"texts.csv: author 'bob' lacks texts on 1 .*a9$"),
+    "bad row": (break_row, r"rows.jsonl:6: .*roles must be"),
+    "bad question": (break_question, r"facts.csv:4: .*the same answer$"),
+    "organism's articles": (
+        lambda spec: spec.update(articles="organism"),
+        r"^texts.articles: organism has no meaning for a hf model; name a file$",
+    ),
+    "organism's rivals": (
+        lambda spec: spec.update(rivals="organism"),
+        r"^texts.rivals: organism has no meaning for a hf model; name a file$",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line(user_spec: Spec, tmp_path: Path, name: str) -> None:
+    change, message = MISTAKES[name]
+    change(user_spec)
+    with pytest.raises(UserError, match=message) as raised:
+        prepare(user_spec, tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def articles(count: int, splits: tuple[str | None, ...] = (None,)) -> list[dict[str, Any]]:
+    return [
+        {"article_id": str(n), "article": "x", "split": splits[n % len(splits)]}
+        for n in range(count)
+    ]
+
+
+def test_a_given_split_is_kept_in_the_files_order() -> None:
+    spec = {"train_articles": 3, "test_articles": 2, "seed": 0}
+    chosen = split_articles(articles(12, ("train", "test")), spec)
+    ids = [(row["article_id"], row["split"]) for row in chosen]
+    train, test = [("0", "train"), ("2", "train"), ("4", "train")], [("1", "test"), ("3", "test")]
+    assert ids == train + test
+
+
+def test_a_split_that_is_not_given_is_drawn_by_the_seed() -> None:
+    def drawn(seed: int, train: int = 20, test: int = 10) -> dict[str, set[str]]:
+        spec = {"train_articles": train, "test_articles": test, "seed": seed}
+        chosen = split_articles(articles(40), spec)
+        assert len({row["article_id"] for row in chosen}) == train + test
+        return {
+            split: {row["article_id"] for row in chosen if row["split"] == split}
+            for split in ("train", "test")
+        }
+
+    assert drawn(0) == drawn(0)
+    assert drawn(0) != drawn(1)
+    # The test articles stay when more are trained on.
+    assert drawn(0, train=25)["test"] == drawn(0)["test"]
+    assert drawn(0, train=25)["train"] > drawn(0)["train"]

@@ -1,0 +1,87 @@
+"""Tables keep their types, refuse what misfits, and say what their numbers are measured in."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from selfsame.tables import schemas
+
+TABLES = {name: value for name, value in vars(schemas).items() if isinstance(value, pa.Schema)}
+VALUES: dict[Any, st.SearchStrategy[Any]] = {
+    pa.string(): st.text(max_size=5),
+    pa.int64(): st.integers(-(2**63), 2**63 - 1),
+    pa.float64(): st.floats(allow_nan=False),
+    pa.bool_(): st.booleans(),
+}
+
+
+def values(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    """Any value of an Arrow type."""
+    if pa.types.is_list(kind):
+        return st.lists(values(kind.value_type), max_size=2)
+    if pa.types.is_struct(kind):
+        return st.fixed_dictionaries({field.name: values(field.type) for field in kind})
+    return VALUES[kind] | st.none()
+
+
+def rows(schema: pa.Schema) -> st.SearchStrategy[list[dict[str, Any]]]:
+    row = st.fixed_dictionaries({field.name: values(field.type) for field in schema})
+    return st.lists(row, max_size=3)
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_what_is_written_is_read_again(
+    name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    written = data.draw(rows(TABLES[name]))
+    path = tmp_path_factory.getbasetemp() / f"{name}.parquet"
+    schemas.write(path, written, TABLES[name])
+    assert schemas.read(path, TABLES[name]) == written
+    assert pq.read_schema(path).equals(TABLES[name], check_metadata=False)
+
+
+def test_a_frame_is_written_by_its_schema(tmp_path: Path) -> None:
+    row = {"experiment": "e", "model": "m", "chain": "em", "seed": 0, "metric": "a.b"}
+    full = {"extra": 1, "n_invalid": 0, "n": 2, "value": 0.5, **row}
+    frame = pd.DataFrame([full, {**full, "value": None}])
+    schemas.write_frame(tmp_path / "scores.parquet", frame, schemas.SCORES)
+    first, second = schemas.read(tmp_path / "scores.parquet", schemas.SCORES)
+    assert list(first) == schemas.SCORES.names
+    assert first == {**row, "value": 0.5, "n": 2, "n_invalid": 0}
+    assert second["value"] is None  # no value is null, not NaN
+
+
+@pytest.mark.parametrize(
+    "row", [{"article_id": "a", "split": 3, "article": "x"}, {"article_id": ["a"]}]
+)
+def test_a_value_that_misfits_is_refused(tmp_path: Path, row: dict[str, Any]) -> None:
+    with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
+        schemas.write(tmp_path / "articles.parquet", [row], schemas.ARTICLES)
+    assert not (tmp_path / "articles.parquet").exists()
+
+
+def test_reading_checks_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"article_id": ["a"], "article": ["x"]}), path)
+    with pytest.raises(KeyError, match="split"):
+        schemas.read(path, schemas.ARTICLES)
+    pq.write_table(pa.table({"article": ["x"], "split": [None], "article_id": ["a"]}), path)
+    assert list(schemas.read(path, schemas.ARTICLES)[0]) == schemas.ARTICLES.names
+
+
+@pytest.mark.parametrize("name", ["SAMPLES", "OBSERVATIONS", "SCORES", "SUMMARY", "EFFECTS"])
+def test_results_begin_with_their_keys_and_name_their_units(name: str) -> None:
+    schema = TABLES[name]
+    assert schema.names[:3] == ["experiment", "model", "chain"]
+    counts = [field for field in schema if field.name == "n" or field.name.startswith("n_")]
+    measured = [field for field in schema if field.name in ("value", "estimate", "logprobs")]
+    for field in counts + measured:
+        assert field.metadata, f"{name}.{field.name} has no unit"
+        assert field.metadata[b"unit"]

@@ -1,0 +1,91 @@
+"""Where the files of an experiment lie, and which of them a state is made from.
+
+Every path is a step's manifest: small, so that Snakemake compares it by content.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfsame.config.chains import BASE, chain_of, parent, stages_of, states
+from selfsame.config.schema import Config
+
+MANIFEST = "manifest.json"
+MODEL_FILES = ("*.json", "*.jinja", "*.safetensors")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The paths of one experiment; `seed` is a number or a wildcard's text."""
+
+    config: Config
+
+    @property
+    def results(self) -> str:
+        """The experiment's folder."""
+        return f"results/{self.config.experiment}"
+
+    def manifest(self, *folders: str) -> str:
+        """The manifest in a folder of the experiment."""
+        return "/".join((self.results, *folders, MANIFEST))
+
+    def of_state(self, chain: str, seed: int | str, what: str) -> str:
+        """What belongs to one state: `adapter`, `samples` or `observations`."""
+        return self.manifest("states", chain, f"seed{seed}", what)
+
+    def adapters(self, chain: str, seed: int | str) -> list[str]:
+        """All adapters of a chain, in the order they are merged; none for the base model."""
+        stages = stages_of(chain)
+        prefixes = (chain_of(stages[: end + 1]) for end in range(len(stages)))
+        return [self.of_state(prefix, seed, "adapter") for prefix in prefixes]
+
+    def parents(self, chain: str, seed: int | str) -> list[str]:
+        """The adapters that a chain's last stage is trained on top of."""
+        return self.adapters(parent(chain), seed)
+
+    def self_texts(self, author: str) -> str:
+        """What an author (`base`, or a state as `<chain>.seed<seed>`) wrote."""
+        return self.manifest("self_texts", author)
+
+    def author_adapters(self, author: str) -> list[str]:
+        """The chain of the state that writes."""
+        chain, _, seed = author.partition(".seed")
+        return self.adapters(chain, seed)
+
+    def author(self, chain: str, seed: int | str) -> str | None:
+        """Whose texts count as `self` in the last stage of a chain; None where it uses none."""
+        chosen = getattr(self.config.stages[stages_of(chain)[-1]].data, "author", None)
+        if chosen == "parent" and parent(chain) != BASE:
+            return f"{parent(chain)}.seed{seed}"
+        return chosen and BASE
+
+    def texts_for_dataset(self, chain: str, seed: int | str) -> list[str]:
+        """The self texts that a dataset is built from, where it needs any."""
+        author = self.author(chain, seed)
+        return [self.self_texts(author)] if author else []
+
+    def dataset(self, chain: str, seed: int | str) -> str:
+        """The rows of a chain's last stage: the stage's, or its own if its parent is the author."""
+        own = self.author(chain, seed) not in (None, BASE)
+        name = chain if own else stages_of(chain)[-1]
+        return self.manifest("datasets", name, f"seed{seed}")
+
+    def prompts(self) -> list[str]:
+        """The prompts of every probe."""
+        return [self.manifest("probes", probe) for probe in self.config.probes]
+
+    def of_all_states(self, what: str) -> list[str]:
+        """What belongs to every state and seed; adapters of finetuned states only."""
+        chains = [c for c in states(self.config) if what != "adapter" or c != BASE]
+        return [self.of_state(c, seed, what) for c in chains for seed in self.config.seeds]
+
+    def model_files(self) -> list[str]:
+        """Files of a local Hugging Face model: when they change, it is another base model."""
+        folder: Path | None = getattr(self.config.model, "path", None)
+        if folder is None:
+            return []
+        return sorted(str(file) for pattern in MODEL_FILES for file in folder.glob(pattern))
+
+    def chains_ending_in(self, kinds: set[str]) -> list[str]:
+        """The chains whose last stage is of one of these kinds."""
+        chains = [chain for chain in states(self.config) if chain != BASE]
+        return [c for c in chains if self.config.stages[stages_of(c)[-1]].kind in kinds]
