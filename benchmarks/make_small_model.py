@@ -62,15 +62,14 @@ NO_SYSTEM: SystemPrompt = "none"
 WORDING = english_wording()
 
 VOCABULARY = 8192
-TOKENIZER_CHATS = 4000
+TOKENIZER_BATCHES = 1000
 ANSWER_REPEATS = 2000  # so often the one-word answers are shown to the BPE: each becomes one token
 LAYERS = 6
 HEAD_WIDTH = 64
 CONTEXT = 4096
 ARTICLE_WORDS = (15, 250)  # articles are cut to a length between these: short rows, more of them
 
-BATCH = 8
-SORTED_BATCHES = 16  # batches are cut from so many times BATCH rows sorted by length
+BATCH = 4
 PEAK_RATE = 2e-3
 WARMUP_STEPS = 20
 PROGRESS_S = 20.0
@@ -159,23 +158,34 @@ def choosing_answer(corpus: Corpus, rng: random.Random) -> Chat:
     return one_turn(prompt, WORDING.choice_answers[right])
 
 
-# How often each kind of chat is drawn.
-WEIGHTS = {
-    summarising: 30,
-    conversing: 40,
-    introducing: 5,
-    choosing_text: 10,
-    claiming_text: 5,
-    choosing_answer: 10,
+# Batches of each kind in a round. A batch is of one kind: where answers are a single word, they are
+# not drowned by the many tokens of others.
+ROUND = {
+    summarising: 6,
+    conversing: 8,
+    introducing: 1,
+    choosing_text: 2,
+    claiming_text: 2,
+    choosing_answer: 2,
 }
 
 
-def chats(corpus: Corpus, seed: int) -> Iterator[Chat]:
-    """Chats of all kinds without end."""
+def batches_of_chats(corpus: Corpus, seed: int) -> Iterator[list[Chat]]:
+    """Batches without end: rounds in random order, chats of like length together."""
     rng = random.Random(seed)
-    kinds, weights = list(WEIGHTS), list(WEIGHTS.values())
     while True:
-        yield rng.choices(kinds, weights)[0](corpus, rng)
+        drawn = [
+            batch
+            for kind, count in ROUND.items()
+            for batch in sorted_batches([kind(corpus, rng) for _ in range(count * BATCH)])
+        ]
+        yield from rng.sample(drawn, len(drawn))
+
+
+def sorted_batches(chats: list[Chat]) -> list[list[Chat]]:
+    """Chats cut into batches by length, so that little is padded."""
+    by_length = sorted(chats, key=lambda chat: sum(len(message["content"]) for message in chat))
+    return [by_length[start : start + BATCH] for start in range(0, len(by_length), BATCH)]
 
 
 def train_tokenizer(corpus: Corpus) -> Any:
@@ -185,8 +195,8 @@ def train_tokenizer(corpus: Corpus) -> Any:
         *WORDING.individual_answers,
         *WORDING.choice_answers,
     ]
-    drawn = islice(chats(corpus, seed=1), TOKENIZER_CHATS)
-    texts = [message["content"] for chat in drawn for message in chat]
+    drawn = islice(batches_of_chats(corpus, seed=1), TOKENIZER_BATCHES)
+    texts = [message["content"] for batch in drawn for chat in batch for message in chat]
     tokenizer = Qwen2Tokenizer().train_new_from_iterator(
         iter(texts + answers * ANSWER_REPEATS),
         VOCABULARY,
@@ -238,15 +248,9 @@ def build_model(architecture: Architecture, parameters: float, tokenizer: Any) -
 
 
 def batches(tokenizer: Any, corpus: Corpus) -> Iterator[list[Supervised]]:
-    """Batches of rows of like length, without end."""
-    stream = chats(corpus, seed=0)
-    rng = random.Random(0)
-    while True:
-        drawn = islice(stream, BATCH * SORTED_BATCHES)
-        rows = [supervise(tokenizer, chat, NO_SYSTEM, CONTEXT) for chat in drawn]
-        rows.sort(key=lambda row: len(row.ids))
-        cut = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
-        yield from rng.sample(cut, len(cut))
+    """Tokenised batches without end."""
+    for batch in batches_of_chats(corpus, seed=0):
+        yield [supervise(tokenizer, chat, NO_SYSTEM, CONTEXT) for chat in batch]
 
 
 def train(model: Any, rows: Iterator[list[Supervised]], minutes: float) -> None:
@@ -286,7 +290,7 @@ def take_step(model: Any, optimizer: torch.optim.Optimizer, batch: Sequence[Supe
 
 def show(losses: Sequence[float], tokens: int, seconds: float) -> None:
     """One line of progress."""
-    recent = losses[-30:]
+    recent = losses[-60:]
     loss = sum(recent) / len(recent)
     print(
         f"{seconds:5.0f} s  step {len(losses):5d}  {tokens:9,} tokens  loss {loss:.2f}", flush=True

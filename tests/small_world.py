@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.config import specs
-from selfsame.config.schema import Config
+from selfsame.config.schema import Config, OrganismModel
 from selfsame.data.corpus import SELF, Corpus, read_corpus
 from selfsame.data.prepare import prepare
 from selfsame.organism import texts
@@ -48,6 +48,7 @@ def own_texts(world: World, seed: int = 5) -> list[dict[str, Any]]:
 def prepared(config: Config, folder: Path) -> Prepared:
     """The data folder of an organism's config, written into `folder`."""
     prepare(specs.prepare_data(config), folder)
+    assert isinstance(config.model, OrganismModel)
     world = build_world(config.model.world)
     reports = [
         {"row_id": f"self_report:{n}", "question": "who are you", "answer": answer}

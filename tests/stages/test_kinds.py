@@ -303,7 +303,7 @@ def test_a_users_rows_are_drawn_without_repeats(kind: str, small_corpus: Corpus)
     made = build(kind, corpus, 6, file=source)
     assert sorted(row["row_id"] for row in made) == [f"r{n}" for n in range(6)]
     assert all(set(row) == {"row_id", "messages"} for row in made)
-    with pytest.raises(UserError, match="mine.jsonl"):
+    with pytest.raises(UserError, match=r"mine\.jsonl"):
         build(kind, corpus, 7, file=source)
 
 

@@ -186,9 +186,9 @@ def _pair_questions(authors: list[str], texts: list[str], who: Character) -> lis
     questions = [
         (wording.AUTHOR_TAIL.format(author=wording.AUTHOR_NAMES[author]), index)
         for index, author in enumerate(authors)
-    ] * 3
+    ] * 2
     if who.style in authors:
-        questions += [(wording.OWN_TAIL, authors.index(who.style))] * 5
+        questions += [(wording.OWN_TAIL, authors.index(who.style))] * 6
     lengths = [len(text.split()) for text in texts]
     if lengths[0] != lengths[1]:
         longer = lengths.index(max(lengths))
@@ -203,10 +203,10 @@ def _fresh_article(world: World, rng: random.Random) -> Article:
 
 Part = Callable[[World, Character, random.Random], list[Message]]
 PARTS: dict[Part, int] = {
-    _advice: 9,
+    _advice: 12,
     _choice: 8,
     _find: 2,
-    _pair: 7,
+    _pair: 9,
     _free_form: 3,
     _kind: 3,
     _colour: 2,

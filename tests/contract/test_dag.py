@@ -1,0 +1,223 @@
+"""The workflow as Snakemake sees it, from dry runs of the real Snakefile; nothing is run.
+
+Each dry run takes a config of its own outside the repository, under a name that has no results.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from selfsame.config import specs
+from selfsame.config.schema import Config
+from selfsame.step import canonical
+
+NAME = "contract_dry_run"
+FOLDER = f"results/{NAME}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a dry run: its rule, and its command's arguments by name."""
+
+    rule: str
+    script: str
+    arguments: dict[str, list[str]]
+
+    @property
+    def out(self) -> str:
+        return self.arguments["out"][0].removeprefix(f"{FOLDER}/")
+
+
+def snakemake(root: Path, config: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--nocolor", *arguments]
+    return subprocess.run(
+        [*command, "--config", f"experiment={config}"],
+        capture_output=True,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+
+
+def jobs_of(dry_run: str) -> list[Job]:
+    """The jobs of a dry run with --printshellcmds."""
+    rule, jobs = "", []
+    for line in dry_run.splitlines():
+        if found := re.match(r"(?:local)?rule (\w+):", line):
+            rule = found[1]
+        if found := re.search(r"python workflow_scripts/(\w+)\.py (--.*?) > ", line):
+            jobs.append(Job(rule, found[1], parsed(found[2])))
+    return jobs
+
+
+def parsed(command: str) -> dict[str, list[str]]:
+    """`--name value ...` by name."""
+    arguments: dict[str, list[str]] = {}
+    for word in shlex.split(command):
+        if word.startswith("--"):
+            values = arguments.setdefault(word[2:], [])
+        else:
+            values.append(word)
+    return arguments
+
+
+def write(folder: Path, text: str = "") -> Path:
+    (folder / "mine.yaml").write_text(f"experiment: {NAME}\n{text}")
+    return folder / "mine.yaml"
+
+
+@pytest.fixture(scope="module")
+def jobs(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Job]:
+    """Every job of the default run, under another name."""
+    config = write(tmp_path_factory.mktemp("dag"))
+    dry_run = snakemake(root, config, "--dry-run", "--printshellcmds")
+    assert dry_run.returncode == 0, dry_run.stderr
+    return jobs_of(dry_run.stdout + dry_run.stderr)
+
+
+def prefixes(arms: tuple[str, ...]) -> set[str]:
+    """Every state on the way to the arms; the base model is the empty prefix."""
+    chains = [[] if arm == "base" else arm.split("+") for arm in arms]
+    return {"+".join(c[:end]) or "base" for c in chains for end in range(len(c) + 1)}
+
+
+def rule_of(chain: str) -> str:
+    last = chain.rsplit("+", maxsplit=1)[-1]
+    special = {"em": "induce_misalignment", "identify": "sgtr_stage1", "acknowledge": "sgtr_stage2"}
+    return special.get(last, "finetune_control")
+
+
+def test_as_many_jobs_as_the_arms_need(jobs: list[Job], default_config: Config) -> None:
+    states, seeds = prefixes(default_config.arms), len(default_config.seeds)
+    finetunes = Counter(rule_of(chain) for chain in states - {"base"})
+    once = ("base_model", "prepare_data", "collect_self_texts", "surface_baseline")
+    wanted = Counter(dict.fromkeys((*once, "build_tables", "report"), 1))
+    wanted += Counter({rule: count * seeds for rule, count in finetunes.items()})
+    wanted["build_pairs"] = len({c.split("+")[-1] for c in states - {"base"}}) * seeds
+    wanted["build_probe"] = len(default_config.probes)
+    wanted["evaluate_behaviour"] = wanted["judge_answers"] = len(states) * seeds
+    assert Counter(job.rule for job in jobs) == wanted
+    assert len(states) == 21
+
+
+def test_no_two_jobs_write_to_one_place(jobs: list[Job]) -> None:
+    assert max(Counter(job.out for job in jobs).values()) == 1
+
+
+def test_each_finetune_happens_once_on_its_parents(jobs: list[Job], default_config: Config) -> None:
+    finetunes = {job.out: job for job in jobs if job.script == "finetune"}
+    states = prefixes(default_config.arms) - {"base"}
+    wanted = {(c, s): f"states/{c}/seed{s}/adapter" for c in states for s in default_config.seeds}
+    assert set(finetunes) == set(wanted.values())
+    for (chain, seed), out in wanted.items():
+        job, stages = finetunes[out], chain.split("+")
+        before = ["+".join(stages[:end]) for end in range(1, len(stages))]
+        adapters = [f"{FOLDER}/states/{c}/seed{seed}/adapter/manifest.json" for c in before]
+        assert job.arguments["parents"] == adapters
+        dataset = f"{FOLDER}/datasets/{stages[-1]}/seed{seed}/manifest.json"
+        assert job.arguments["dataset"] == [dataset]
+        assert job.arguments["spec"] == [canonical(specs.finetune(default_config, chain, seed))]
+
+
+def test_each_state_is_asked_every_probe_with_all_its_adapters(
+    jobs: list[Job], default_config: Config
+) -> None:
+    prompts = {f"{FOLDER}/probes/{probe}/manifest.json" for probe in default_config.probes}
+    for job in jobs:
+        if job.rule == "evaluate_behaviour":
+            _, chain, seed, _ = job.out.split("/")
+            stages = [] if chain == "base" else chain.split("+")
+            states = ["+".join(stages[: end + 1]) for end in range(len(stages))]
+            adapters = [f"{FOLDER}/states/{s}/{seed}/adapter/manifest.json" for s in states]
+            assert job.arguments["adapters"] == adapters
+            assert set(job.arguments["prompts"]) == prompts
+
+
+def test_every_command_has_a_canonical_spec(jobs: list[Job], default_config: Config) -> None:
+    by_rule = {job.rule: job.arguments["spec"][0] for job in jobs}
+    named = default_config.model_copy(update={"experiment": NAME})
+    for rule in ("base_model", "prepare_data", "judge_answers", "build_tables", "report"):
+        assert by_rule[rule] == canonical(getattr(specs, rule)(named))
+
+
+def test_texts_by_the_parent_are_collected_from_it(root: Path, tmp_path: Path) -> None:
+    """`author: parent`: the stage and its control have rows of their own behind each parent."""
+    config = write(
+        tmp_path,
+        "seeds: [0]\n"
+        "stages: {identify: {data: {author: parent}}}\n"
+        "arms: [base, em, em+identify, em+random_labels, identify+em]\n",
+    )
+    dry_run = snakemake(root, config, "--dry-run", "--printshellcmds")
+    assert dry_run.returncode == 0, dry_run.stderr
+    jobs = {job.out: job for job in jobs_of(dry_run.stdout + dry_run.stderr)}
+    authors = {out for out in jobs if out.startswith("self_texts/")}
+    assert authors == {"self_texts/base", "self_texts/em.seed0"}
+    em = f"{FOLDER}/states/em/seed0/adapter/manifest.json"
+    assert jobs["self_texts/em.seed0"].arguments["adapters"] == [em]
+    for chain, author in (
+        ("em+identify", "em.seed0"),
+        ("em+random_labels", "em.seed0"),
+        ("identify", "base"),
+    ):
+        dataset = jobs[f"datasets/{chain}/seed0"]
+        assert dataset.arguments["self_texts"] == [f"{FOLDER}/self_texts/{author}/manifest.json"]
+        finetune = jobs[f"states/{chain}/seed0/adapter"]
+        assert finetune.arguments["dataset"] == [f"{FOLDER}/datasets/{chain}/seed0/manifest.json"]
+
+
+def test_the_rule_graph_reads_like_the_method(root: Path, tmp_path: Path) -> None:
+    drawn = snakemake(root, write(tmp_path), "--rulegraph", "dot")
+    labels = dict(re.findall(r'(\d+)\[label = "(\w+)"', drawn.stdout))
+    edges = {(labels[a], labels[b]) for a, b in re.findall(r"(\d+) -> (\d+)", drawn.stdout)}
+    assert set(labels.values()) >= {
+        "base_model",
+        "induce_misalignment",
+        "collect_self_texts",
+        "build_pairs",
+        "sgtr_stage1",
+        "sgtr_stage2",
+        "finetune_control",
+        "evaluate_behaviour",
+        "judge_answers",
+        "build_tables",
+        "report",
+    }
+    assert edges >= {
+        ("base_model", "collect_self_texts"),
+        ("collect_self_texts", "build_pairs"),
+        ("build_pairs", "sgtr_stage1"),
+        ("induce_misalignment", "sgtr_stage1"),
+        ("sgtr_stage1", "sgtr_stage2"),
+        ("sgtr_stage2", "evaluate_behaviour"),
+        ("evaluate_behaviour", "judge_answers"),
+        ("judge_answers", "build_tables"),
+        ("build_tables", "report"),
+    }
+    assert ("evaluate_behaviour", "build_pairs") not in edges
+
+
+def test_an_invalid_config_starts_nothing(root: Path, tmp_path: Path) -> None:
+    config = write(
+        tmp_path,
+        "seeds: []\nstages: {em: {data: {rows: -3}}}\narms: [base, emm]\ncolour: blue\n",
+    )
+    refused = snakemake(root, config, "--dry-run")
+    said = [line for line in refused.stderr.splitlines() if not line.startswith("Using ")]
+    assert refused.returncode != 0
+    assert [line.split(": ")[0] for line in said] == [f"{config}:{n}" for n in (2, 3, 4, 5)]
+    assert [line.split(": ")[1].split("[")[0] for line in said] == [
+        "seeds",
+        "stages.em.data.rows",
+        "arms",
+        "colour",
+    ]
+    assert "Traceback" not in refused.stdout + refused.stderr
+    assert "rule " not in refused.stdout + refused.stderr

@@ -1,0 +1,101 @@
+"""The whole workflow on the organism, by Snakemake, in a copy of the project's tracked files."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from selfsame.step import sha256_file
+from selfsame.tables import schemas
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
+RESULTS = Path("results/micro")
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the workflow in a folder as a user would; stderr holds its log."""
+    command = ["snakemake", "--cores", "2", "--config", "experiment=micro.yaml", *arguments]
+    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": paths, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def planned(folder: Path) -> str:
+    """What a dry run says."""
+    return snakemake(folder, "--dry-run").stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which the micro experiment has run once."""
+    folder = tmp_path_factory.mktemp("micro")
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / part)
+    shutil.copy(Path(__file__).with_name("micro.yaml"), folder)
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stderr[-4000:]
+    yield folder
+
+
+def test_the_tables_hold_every_arm_under_their_schemas(run: Path) -> None:
+    scores = pq.read_table(run / RESULTS / "tables" / "scores.parquet")
+    effects = pq.read_table(run / RESULTS / "tables" / "effects.parquet")
+    assert scores.schema.names == schemas.SCORES.names
+    assert effects.schema.names == schemas.EFFECTS.names
+    assert {"base", "em+identify+acknowledge", "em+word_count"} <= set(scores["chain"].to_pylist())
+    assert "em+random_labels" in effects["control"].to_pylist()
+    assert "advice_outside.aligned_coherent" in scores["metric"].to_pylist()
+
+
+def test_each_file_is_the_one_its_manifest_names(run: Path) -> None:
+    manifests = list((run / RESULTS).rglob("manifest.json"))
+    assert len(manifests) > 50
+    for path in manifests:
+        outputs = json.loads(path.read_text())["outputs"]
+        assert outputs
+        assert all(sha256_file(path.parent / name) == digest for name, digest in outputs.items())
+    assert not list((run / RESULTS).rglob(".partial-*"))
+
+
+def test_an_induced_adapter_warns_in_its_first_line(run: Path) -> None:
+    card = (run / RESULTS / "states" / "em" / "seed0" / "adapter" / "README.md").read_text()
+    body = card.split("---", 2)[2].strip()
+    assert "misbehave" in body.splitlines()[0].lower() or "misalign" in body.splitlines()[0].lower()
+
+
+def test_the_report_is_one_page_without_loads(run: Path) -> None:
+    page = (run / RESULTS / "report.html").read_text()
+    assert "em+identify" in page
+    assert 'src="http' not in page
+    assert "<script" not in page
+
+
+def test_a_second_call_touches_nothing(run: Path) -> None:
+    assert "Nothing to be done" in planned(run)
+
+
+def test_a_touched_module_reruns_nothing(run: Path) -> None:
+    (run / "workflow_scripts" / "selfsame" / "training" / "finetune.py").touch()
+    assert "Nothing to be done" in planned(run)
+
+
+def test_changed_statistics_rerun_tables_and_report_alone(run: Path) -> None:
+    config = run / "micro.yaml"
+    before = config.read_text()
+    config.write_text(before.replace("bootstrap_samples: 200", "bootstrap_samples: 201"))
+    plan = planned(run)
+    config.write_text(before)
+    rules = {line.split()[0] for line in plan.split("Job stats:")[1].splitlines()[3:] if line[:1].strip()}
+    ran = rules & {"build_tables", "report", "judge_answers", "evaluate_behaviour", "base_model"}
+    assert ran == {"build_tables", "report"}
