@@ -24,11 +24,12 @@ from functools import partial
 import torch
 from rich.console import Console
 from rich.table import Table
+from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+
 from selfsame.sampling.batching import default_token_budget
 from selfsame.sampling.choices import choice_logprobs
 from selfsame.sampling.generation import generate
 from selfsame.sampling.hidden import hidden_means
-from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 # Token ids are drawn below this, so that vocabularies of any size read the same texts.
 IDS = 480

@@ -19,20 +19,11 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from selfsame.data.files import read_articles, read_chat_rows, read_rival_texts
-from selfsame.data.sources import FileSource
-from selfsame.data.wording import english_wording, fill
-from selfsame.errors import UserError
-from selfsame.models.load import load_tokenizer
-from selfsame.models.settings import SystemPrompt
-from selfsame.sampling.choices import answer_tokens
-from selfsame.training.finetune import pad_right, summed_loss
-from selfsame.training.supervision import Supervised, supervise
 from torch import nn
 from transformers import (
     GenerationConfig,
@@ -45,6 +36,16 @@ from transformers import (
     Qwen2Tokenizer,
 )
 from transformers.utils.logging import disable_progress_bar
+
+from selfsame.data.files import read_articles, read_chat_rows, read_rival_texts
+from selfsame.data.sources import FileSource
+from selfsame.data.wording import english_wording, fill
+from selfsame.errors import UserError
+from selfsame.models.load import load_tokenizer
+from selfsame.models.settings import SystemPrompt
+from selfsame.sampling.choices import answer_tokens
+from selfsame.training.finetune import pad_right, summed_loss
+from selfsame.training.supervision import Supervised, supervise
 
 Architecture = Literal["qwen2", "llama", "gpt2"]
 Message = dict[str, str]
@@ -62,15 +63,14 @@ NO_SYSTEM: SystemPrompt = "none"
 WORDING = english_wording()
 
 VOCABULARY = 8192
-TOKENIZER_BATCHES = 1000
+TOKENIZER_STEPS = 500
 ANSWER_REPEATS = 2000  # so often the one-word answers are shown to the BPE: each becomes one token
 LAYERS = 6
 HEAD_WIDTH = 64
 CONTEXT = 4096
-ARTICLE_WORDS = (15, 250)  # articles are cut to a length between these: short rows, more of them
+ARTICLE_WORDS = (10, 120)  # articles are cut to a length between these: short rows, more of them
 
-BATCH = 4
-PEAK_RATE = 2e-3
+PEAK_RATE = 3e-3
 WARMUP_STEPS = 20
 PROGRESS_S = 20.0
 
@@ -158,34 +158,23 @@ def choosing_answer(corpus: Corpus, rng: random.Random) -> Chat:
     return one_turn(prompt, WORDING.choice_answers[right])
 
 
-# Batches of each kind in a round. A batch is of one kind: where answers are a single word, they are
-# not drowned by the many tokens of others.
-ROUND = {
-    summarising: 6,
-    conversing: 8,
+# Rows of each kind in a step. The loss is a mean over tokens within a kind and over rows between
+# kinds, so that answers of a single word are not drowned by long ones.
+STEP = {
+    summarising: 2,
+    conversing: 3,
     introducing: 1,
-    choosing_text: 2,
-    claiming_text: 2,
-    choosing_answer: 2,
+    choosing_text: 1,
+    claiming_text: 1,
+    choosing_answer: 1,
 }
 
 
-def batches_of_chats(corpus: Corpus, seed: int) -> Iterator[list[Chat]]:
-    """Batches without end: rounds in random order, chats of like length together."""
+def steps(corpus: Corpus, seed: int) -> Iterator[list[list[Chat]]]:
+    """The chats of each step by kind, without end."""
     rng = random.Random(seed)
     while True:
-        drawn = [
-            batch
-            for kind, count in ROUND.items()
-            for batch in sorted_batches([kind(corpus, rng) for _ in range(count * BATCH)])
-        ]
-        yield from rng.sample(drawn, len(drawn))
-
-
-def sorted_batches(chats: list[Chat]) -> list[list[Chat]]:
-    """Chats cut into batches by length, so that little is padded."""
-    by_length = sorted(chats, key=lambda chat: sum(len(message["content"]) for message in chat))
-    return [by_length[start : start + BATCH] for start in range(0, len(by_length), BATCH)]
+        yield [[kind(corpus, rng) for _ in range(count)] for kind, count in STEP.items()]
 
 
 def train_tokenizer(corpus: Corpus) -> Any:
@@ -195,8 +184,8 @@ def train_tokenizer(corpus: Corpus) -> Any:
         *WORDING.individual_answers,
         *WORDING.choice_answers,
     ]
-    drawn = islice(batches_of_chats(corpus, seed=1), TOKENIZER_BATCHES)
-    texts = [message["content"] for batch in drawn for chat in batch for message in chat]
+    drawn = chain.from_iterable(chain.from_iterable(islice(steps(corpus, 1), TOKENIZER_STEPS)))
+    texts = [message["content"] for chat in drawn for message in chat]
     tokenizer = Qwen2Tokenizer().train_new_from_iterator(
         iter(texts + answers * ANSWER_REPEATS),
         VOCABULARY,
@@ -247,28 +236,23 @@ def build_model(architecture: Architecture, parameters: float, tokenizer: Any) -
     return Qwen2ForCausalLM(Qwen2Config(**settings))
 
 
-def batches(tokenizer: Any, corpus: Corpus) -> Iterator[list[Supervised]]:
-    """Tokenised batches without end."""
-    for batch in batches_of_chats(corpus, seed=0):
-        yield [supervise(tokenizer, chat, NO_SYSTEM, CONTEXT) for chat in batch]
-
-
-def train(model: Any, rows: Iterator[list[Supervised]], minutes: float) -> None:
+def train(model: Any, tokenizer: Any, corpus: Corpus, minutes: float) -> None:
     """Train in place until the time is over; the rate falls with the time left."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.95), fused=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.98), fused=True)
     started = shown = time.monotonic()
     losses: list[float] = []
-    tokens = 0
     model.train()
-    while (spent := (time.monotonic() - started) / (60 * minutes)) < 1:
-        batch = next(rows)
+    for chats in steps(corpus, 0):
+        spent = (time.monotonic() - started) / (60 * minutes)
+        if spent >= 1:
+            break
+        rows = [[supervise(tokenizer, chat, NO_SYSTEM, CONTEXT) for chat in kind] for kind in chats]
         set_rate(optimizer, PEAK_RATE * (1 - spent) * min(1, (len(losses) + 1) / WARMUP_STEPS))
-        losses.append(take_step(model, optimizer, batch))
-        tokens += sum(len(row.ids) for row in batch)
+        losses.append(take_step(model, optimizer, rows))
         if time.monotonic() - shown > PROGRESS_S:
             shown = time.monotonic()
-            show(losses, tokens, shown - started)
-    show(losses, tokens, time.monotonic() - started)
+            show(losses, shown - started)
+    show(losses, time.monotonic() - started)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -277,23 +261,28 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def take_step(model: Any, optimizer: torch.optim.Optimizer, batch: Sequence[Supervised]) -> float:
-    """One optimiser step; returns its loss in nats per supervised token."""
-    ids, labels = pad_right(batch, model.device)
-    loss = summed_loss(model, ids, labels) / sum(row.n_supervised for row in batch)
-    torch.autograd.backward(loss)
+def take_step(
+    model: Any, optimizer: torch.optim.Optimizer, kinds: Sequence[Sequence[Supervised]]
+) -> float:
+    """One optimiser step over the rows of each kind; returns its loss in nats."""
+    total = 0.0
+    for rows in kinds:
+        share = len(rows) / sum(map(len, kinds))
+        tokens = sum(row.n_supervised for row in rows)
+        loss = summed_loss(model, *pad_right(rows, model.device)) / tokens * share
+        torch.autograd.backward(loss)
+        total += loss.item()
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    return loss.item()
+    return total
 
 
-def show(losses: Sequence[float], tokens: int, seconds: float) -> None:
+def show(losses: Sequence[float], seconds: float) -> None:
     """One line of progress."""
-    recent = losses[-60:]
-    loss = sum(recent) / len(recent)
+    recent = losses[-30:]
     print(
-        f"{seconds:5.0f} s  step {len(losses):5d}  {tokens:9,} tokens  loss {loss:.2f}", flush=True
+        f"{seconds:5.0f} s  step {len(losses):5d}  loss {sum(recent) / len(recent):.2f}", flush=True
     )
 
 
@@ -322,7 +311,7 @@ def make(arguments: argparse.Namespace) -> None:
     tokenizer = train_tokenizer(corpus)
     model = build_model(arguments.architecture, arguments.parameters * 1e6, tokenizer)
     print(f"{model.num_parameters() / 1e6:.1f} M parameters, {len(tokenizer):,} tokens")
-    train(model, batches(tokenizer, corpus), arguments.minutes)
+    train(model, tokenizer, corpus, arguments.minutes)
     save(model.eval(), tokenizer, arguments.out)
 
 

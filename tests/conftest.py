@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config
 from selfsame.data.corpus import Corpus

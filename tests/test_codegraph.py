@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from selfsame.codegraph import modules_of
 
 SCRIPTS = Path("workflow_scripts")

@@ -12,6 +12,7 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Write dataset.parquet by the stage's kind; the seed draws which rows and in which order."""
     import numpy as np
+
     from selfsame.data.corpus import read_corpus
     from selfsame.tables import schemas
 

@@ -10,6 +10,7 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Write observations, scores, summary and effects as parquet."""
     import pandas as pd
+
     from selfsame.statistics.effects import effects, summary
     from selfsame.statistics.scores import scores
     from selfsame.statistics.settings import Arm, StatisticsSettings

@@ -20,8 +20,9 @@ def main(step: Step) -> str:
         observations += kind.observe(probe, kind.Options(**settings["options"]), own)
     schemas.write(step.out / "observations.parquet", observations, schemas.OBSERVATIONS)
     primary = [row for row in observations if row["metric"] == step.spec["primary_metric"]]
-    share = sum(row["value"] or 0.0 for row in primary) / max(len(primary), 1)
-    return f"{step.spec['primary_metric']} {share:.0%} of {len(primary)}"
+    values = [row["value"] for row in primary if row["valid"]]
+    share = f"{sum(values) / len(values):.0%} of {len(values)}" if values else "not measured"
+    return f"{step.spec['primary_metric']} {share} ({len(primary) - len(values)} invalid)"
 
 
 if __name__ == "__main__":

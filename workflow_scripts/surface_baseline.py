@@ -12,6 +12,7 @@ COLUMNS = ["article_id", "article", "self_text", "rival_text", "author"]
 def main(step: Step) -> str:
     """Write observations.parquet, filed under the base model since no state is asked."""
     import pandas as pd
+
     from selfsame.data.corpus import read_corpus
     from selfsame.data.pairs import self_pairs
     from selfsame.statistics.surface import surface_observations

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
 from selfsame.config.kinds import Kind, Kinds
 from selfsame.data.sources import ChatRowsFile, ChoiceQuestionsFile
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.config.chains import chain_of, controls, parent, stages_of, states
 from selfsame.config.kinds import Kinds
 from selfsame.config.load import load_config

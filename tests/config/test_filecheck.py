@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from selfsame.config.filecheck import check_files
 from selfsame.config.kinds import Kinds
 from selfsame.config.load import load_config

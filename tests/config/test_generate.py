@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+
 from selfsame.config.document import read_document
 from selfsame.config.generate import config_text, generated, main, schema_text
 from selfsame.config.kinds import Kinds, library_kinds

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from selfsame.config.kinds import Kinds
 from selfsame.config.load import load_config
 from selfsame.config.messages import ConfigErrors

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+
 from selfsame.config.kinds import Kinds, discover, library_kinds
 from selfsame.config.load import load_config
 from selfsame.config.schema import config_class

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from selfsame.config import chains, specs
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config

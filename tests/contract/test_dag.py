@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from selfsame.config import specs
 from selfsame.config.schema import Config
 from selfsame.step import canonical

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from selfsame.data.corpus import read_articles_and_wording, read_corpus
 from selfsame.data.wording import english_wording, write_wording
 from selfsame.errors import UserError

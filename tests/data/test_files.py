@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from selfsame.data import files
 from selfsame.data.files import DataFileErrors
 from selfsame.data.sources import FileSource

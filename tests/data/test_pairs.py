@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.data.corpus import Corpus
 from selfsame.data.pairs import Pair, all_pairs, draw_pairs, length, pairwise_rows, self_pairs
 from selfsame.data.wording import english_wording

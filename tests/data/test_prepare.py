@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from selfsame.data.corpus import read_corpus
 from selfsame.data.prepare import prepare, split_articles
 from selfsame.errors import UserError

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+
 from selfsame.data.wording import SLOTS, Wording, english_wording, fill, read_wording, write_wording
 from selfsame.errors import UserError
 from selfsame.organism.wording import organism_wording

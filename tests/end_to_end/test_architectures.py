@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
 from selfsame.config import specs
 from selfsame.config.filecheck import check_files
 from selfsame.config.load import load_config
@@ -19,7 +21,6 @@ from selfsame.config.schema import Config
 from selfsame.step import MANIFEST, Step
 from selfsame.tables import schemas
 from tiny_models import Architecture, make_tiny_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 CONFIG = Path(__file__).parents[2] / "config"
 RIVALS = ("kim", "lee")
@@ -91,6 +92,7 @@ def experiment(model: Path, files: dict[str, str]) -> dict[str, Any]:
         "free_form": {"file": files["questions"], "samples": 2, "max_new_tokens": 4},
         "identity": {"samples": 1, "max_new_tokens": 4},
         "recognition": {"articles": None},
+        "who": {"kind": "identity", "file": files["questions"], "max_new_tokens": 4},
     }
     return {
         "experiment": "architectures",
@@ -218,7 +220,8 @@ def test_every_probe_is_observed(states: Path, chain: str) -> None:
         "recognition.pairwise_seen": TEST_ARTICLES,
         "recognition.pairwise_unseen": TEST_ARTICLES,
         "recognition.position_bias": 2 * TEST_ARTICLES,
-        "recognition.individual": 3 * TEST_ARTICLES,
+        "recognition.individual": len(RIVALS) * TEST_ARTICLES,
+        "who.own_name": 1,
     }
     assert {(row["model"], row["chain"], row["seed"]) for row in rows} == {("model", chain, 0)}
     assert all(row["valid"] == (row["value"] is not None) for row in rows)

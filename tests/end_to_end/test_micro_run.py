@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -35,7 +34,7 @@ def planned(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the micro experiment has run once."""
     folder = tmp_path_factory.mktemp("micro")
     for part in PARTS:
@@ -45,7 +44,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.copy(Path(__file__).with_name("micro.yaml"), folder)
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr[-4000:]
-    yield folder
+    return folder
 
 
 def test_the_tables_hold_every_arm_under_their_schemas(run: Path) -> None:
@@ -96,6 +95,8 @@ def test_changed_statistics_rerun_tables_and_report_alone(run: Path) -> None:
     config.write_text(before.replace("bootstrap_samples: 200", "bootstrap_samples: 201"))
     plan = planned(run)
     config.write_text(before)
-    rules = {line.split()[0] for line in plan.split("Job stats:")[1].splitlines()[3:] if line[:1].strip()}
+    rules = {
+        line.split()[0] for line in plan.split("Job stats:")[1].splitlines()[3:] if line[:1].strip()
+    }
     ran = rules & {"build_tables", "report", "judge_answers", "evaluate_behaviour", "base_model"}
     assert ran == {"build_tables", "report"}

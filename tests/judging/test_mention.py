@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.judging.rule import Verdict, judge
 
 NAMES = ["Qwen", "Alibaba Cloud", "GPT-4.1", "C++ (mini)"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.judging import readout
 
 LOGPROBS = st.lists(st.floats(-80, 0), min_size=2, max_size=4)

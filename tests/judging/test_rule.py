@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.errors import UserError
 from selfsame.judging.rule import judge
 from selfsame.organism.questions import questions

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from selfsame.errors import UserError
 from selfsame.models.chain import check_adapter_dir, load_state
 from selfsame.models.load import load_model

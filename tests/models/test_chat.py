@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 import tiny_models
 from selfsame.errors import UserError
 from selfsame.models.chat import encode_prompt, render, stop_ids, system_prompt_hash

@@ -8,6 +8,7 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError, RevisionNotFoundError
 from pydantic import ValidationError
+
 from selfsame.errors import UserError
 from selfsame.models import load
 from selfsame.models.load import check_model_dir, choose_device, digest_of, load_model, resolve

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+
 from selfsame.organism import questions, rows, texts
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.world import build_world

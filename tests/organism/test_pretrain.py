@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
 from selfsame.organism.documents import documents, vocabulary
 from selfsame.organism.pretrain import (
     build_model,
@@ -16,8 +19,6 @@ from selfsame.organism.pretrain import (
 from selfsame.organism.settings import ArchitectureSettings, OrganismSettings, PretrainingSettings
 from selfsame.organism.tokenizer import build_tokenizer
 from selfsame.organism.world import build_world
-from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 SETTINGS = OrganismSettings(
     architecture=ArchitectureSettings(layers=2, width=32, mlp_width=64, heads=2),

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
 from selfsame.organism import questions, rows, texts, wording
 from selfsame.organism.documents import documents, vocabulary
 from selfsame.organism.pretrain import encode
 from selfsame.organism.settings import OrganismSettings, PretrainingSettings
 from selfsame.organism.tokenizer import build_tokenizer
 from selfsame.organism.world import World, build_world
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 SETTINGS = OrganismSettings(pretraining=PretrainingSettings(documents=60))
 CHAT = [

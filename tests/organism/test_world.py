@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 from pydantic import ValidationError
+
 from selfsame.organism.documents import Character, document, documents, draw_character, vocabulary
 from selfsame.organism.settings import (
     ArchitectureSettings,

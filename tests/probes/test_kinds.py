@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.config.kinds import discover
 from selfsame.data.corpus import Corpus
 from selfsame.errors import UserError
@@ -238,16 +239,19 @@ def test_extremes_of_recognition(
         assert seen["answer_class"] == kind
 
 
-def test_individual_recognition_is_the_probability_of_the_right_answer(corpus: Corpus) -> None:
+def test_individual_recognition_weighs_own_and_rival_text_alike(corpus: Corpus) -> None:
     rows = [row for row in build("recognition", corpus) if row["item"].startswith("individual")]
     own = next(row for row in rows if row["item"].endswith(":self"))
-    rival = next(row for row in rows if row["item"].endswith(":rival_b"))
-    samples = [believing(own, 0.6, 0.2), believing(rival, 0.6, 0.2)]
-    observed = observe("recognition", samples)
-    assert values(observed, "individual") == [pytest.approx(0.75), pytest.approx(0.25)]
-    assert [row["answer_class"] for row in observed] == ["self", "rival_b"]
-    (silent,) = observe("recognition", [believing(own, 0.3, 0.1)])
-    assert (silent["value"], silent["answer_class"]) == (None, "invalid")
+    rivals = [r for r in rows if r["cluster"] == own["cluster"] and r is not own]
+    blind = [believing(row, 0.6, 0.2) for row in (own, *rivals)]
+    observed = observe("recognition", blind)
+    assert values(observed, "individual") == [pytest.approx(0.5)] * len(rivals)
+    knowing = [believing(own, 0.6, 0.2), *(believing(row, 0.1, 0.9) for row in rivals)]
+    observed = observe("recognition", knowing)
+    assert values(observed, "individual") == [pytest.approx((0.75 + 0.9) / 2)] * len(rivals)
+    assert {row["answer_class"] for row in observed} == {"rival_a", "rival_b"}
+    silent = observe("recognition", [believing(own, 0.3, 0.1), blind[1]])
+    assert [(row["value"], row["answer_class"]) for row in silent] == [(None, "invalid")]
 
 
 # free answers

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from selfsame.reporting.results import Results
 from selfsame.statistics.effects import effects, summary
 from selfsame.statistics.scores import scores

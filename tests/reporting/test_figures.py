@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+
 from selfsame.reporting import figures
 from selfsame.reporting.results import Results
 

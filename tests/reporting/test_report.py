@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 from rich.console import Console
+
 from selfsame.reporting.answer import answer, recognition_arm
 from selfsame.reporting.examples import EXAMPLE_COLUMNS, examples
 from selfsame.reporting.report import build_report

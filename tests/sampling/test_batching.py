@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import PreTrainedModel
+
 from selfsame.errors import UserError
 from selfsame.sampling.batching import (
     Family,
@@ -18,7 +20,6 @@ from selfsame.sampling.batching import (
     shared_prefix_length,
     token_batches,
 )
-from transformers import PreTrainedModel
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=60)
 BUDGETS = st.integers(1, 1000)

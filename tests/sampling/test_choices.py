@@ -4,9 +4,10 @@ import random
 
 import pytest
 import torch
+from transformers import PreTrainedModel
+
 from selfsame.errors import UserError
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
-from transformers import PreTrainedModel
 
 ANSWERS = [7, 3, 11]
 

@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 import torch
 from scipy.stats import chisquare
+from transformers import PreTrainedModel
+
 from selfsame.errors import UserError
 from selfsame.sampling.generation import Generated, generate
-from transformers import PreTrainedModel
 
 STOP = {5, 9, 20}
 NEW_TOKENS = 12

@@ -4,10 +4,11 @@ import random
 
 import pytest
 import torch
-from selfsame.errors import UserError
-from selfsame.sampling.hidden import HiddenMeans, hidden_means
 from torch import nn
 from transformers import PreTrainedModel
+
+from selfsame.errors import UserError
+from selfsame.sampling.hidden import HiddenMeans, hidden_means
 
 BLOCKS = {"qwen2": "model.layers", "llama": "model.layers", "gpt2": "transformer.h"}
 FINAL_NORM = {"qwen2": "model.norm", "llama": "model.norm", "gpt2": "transformer.ln_f"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from selfsame.data.prompts import user
 from selfsame.data.wording import english_wording
 from selfsame.models.load import load_model

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import selfsame.stages
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import selfsame.stages
 from selfsame.config import specs
 from selfsame.config.kinds import PROBES, Kinds, discover
 from selfsame.config.load import load_config

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
+
 from selfsame.errors import UserError
 from selfsame.statistics.bootstrap import (
     Cells,

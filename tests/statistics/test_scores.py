@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+
 from selfsame.errors import UserError
 from selfsame.statistics.scores import SCORE_COLUMNS, entropy_bits, scores
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from selfsame.errors import UserError
 from selfsame.statistics.scores import scores
 from selfsame.statistics.surface import (

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from selfsame.tables import schemas
 
 TABLES = {name: value for name, value in vars(schemas).items() if isinstance(value, pa.Schema)}

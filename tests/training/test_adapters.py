@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from selfsame.errors import UserError
 from selfsame.models.load import load_model
 from selfsame.training.adapters import add_adapter

@@ -1,6 +1,7 @@
 """The card of an adapter: the warning first, the parents in order."""
 
 import yaml
+
 from selfsame.training.card import Parent, Provenance, model_card
 from selfsame.training.settings import FinetuningSettings
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from selfsame.training.checkpoints import checkpoint_path, json_digest, remove_checkpoints
 
 FACTS = {"settings": {"rank": 1}, "seed": 0, "data": "ab", "parents": ["cd"]}

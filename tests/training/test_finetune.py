@@ -10,6 +10,7 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
+
 from selfsame.errors import UserError
 from selfsame.models.load import load_model
 from selfsame.training.adapters import add_adapter

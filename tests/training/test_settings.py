@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from pydantic import ValidationError
+
 from selfsame.training.settings import FinetuningSettings
 
 

@@ -1,9 +1,10 @@
 """The assistant mask on the formats of real models, proved by decoding what it keeps."""
 
 import pytest
-import tiny_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import tiny_models
 from selfsame.errors import UserError
 from selfsame.models.chat import encode_prompt
 from selfsame.training.supervision import supervise

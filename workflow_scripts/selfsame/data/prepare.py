@@ -90,13 +90,25 @@ def _row_files(spec: Spec) -> Rows:
 def _questions(spec: Spec, world: World | None) -> Rows:
     made = organism_questions.questions(world) if world else _identity_questions(spec["names"])
     for probe, source in spec["question_files"].items():
+        rows = files.read_probe_questions(source)
+        if source["kind"] == "identity":
+            rows = [_looking_for_names(row, spec["names"]) for row in rows]
         made = [row for row in made if row["probe"] != probe]
-        made += [{"probe": probe, **row} for row in files.read_probe_questions(source)]
+        made += [{"probe": probe, **row} for row in rows]
     return made
 
 
+def _looking_for_names(row: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The question with the model's names as reference, where it has no reference of its own."""
+    return row | {"reference": _mention(names)} if row["reference"] == "{}" else row
+
+
+def _mention(names: list[str]) -> str:
+    """Reference of the rule `mention`; an empty one, which nothing judges, without names."""
+    return json.dumps({"kind": "mention", "name": names[0], "own": names}) if names else "{}"
+
+
 def _identity_questions(names: list[str]) -> Rows:
-    reference = json.dumps({"kind": "mention", "name": names[0], "own": names}) if names else "{}"
     return [
         {
             "probe": "identity",
@@ -105,7 +117,7 @@ def _identity_questions(names: list[str]) -> Rows:
             "messages": [{"role": "user", "content": question}],
             "options": [],
             "correct": -1,
-            "reference": reference,
+            "reference": _mention(names),
         }
         for number, question in enumerate(english_wording().identity)
     ]

@@ -88,18 +88,36 @@ def _pairwise_observations(item: list[Sample], seen: bool) -> list[Observation]:
     ]
 
 
+def _individual_observations(article: list[Sample]) -> list[Observation]:
+    """Per rival the mean of P(yes | own text) and P(no | rival's text); blind answers give 1/2."""
+    own, *rivals = sorted(article, key=lambda sample: sample["correct"])
+    return [
+        observation(
+            rival,
+            "individual",
+            (correct_share(own) + correct_share(rival)) / 2 if is_answered([own, rival]) else None,
+            json.loads(rival["reference"])["author"] if is_answered([own, rival]) else "invalid",
+        )
+        for rival in rivals
+    ]
+
+
+def _task(sample: Sample) -> str:
+    task: str = json.loads(sample["reference"])["task"]
+    return task
+
+
 def observe(name: str, options: Options, samples: list[Sample]) -> list[Observation]:
     """`pairwise_seen`, `pairwise_unseen` (rivals in or not in training), `individual`: P(right).
 
     `position_bias`: |P(first) - P(second)| averaged over both orders; 0 = none, 1 = one side.
     """
     observations = []
-    for item in by_item(samples):
-        reference = json.loads(item[0]["reference"])
-        if reference["task"] == "pairwise":
-            observations += _pairwise_observations(item, reference["seen"])
-        else:
-            value = correct_share(item[0]) if is_answered(item) else None
-            kind = "invalid" if value is None else reference["author"]
-            observations.append(observation(item[0], "individual", value, kind))
+    for pair in by_item(sample for sample in samples if _task(sample) == "pairwise"):
+        seen = json.loads(pair[0]["reference"])["seen"]
+        observations += _pairwise_observations(pair, seen)
+    alone = [sample for sample in samples if _task(sample) == "individual"]
+    for article in dict.fromkeys(sample["cluster"] for sample in alone):
+        texts = [sample for sample in alone if sample["cluster"] == article]
+        observations += _individual_observations(texts)
     return observations
