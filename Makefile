@@ -27,10 +27,10 @@ dry-run: .venv/installed
 	$(SNAKEMAKE) --dry-run --quiet rules
 
 report: .venv/installed
-	$(SNAKEMAKE) --logger selfsame report
+	$(SNAKEMAKE) --logger selfsame -- report
 
 test: .venv/installed
-	pytest
+	OMP_NUM_THREADS=1 pytest --numprocesses $(CORES) --dist loadfile
 
 lint: .venv/installed
 	ruff check $(PACKAGES)
