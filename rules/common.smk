@@ -1,4 +1,5 @@
 # The config, the paths, and the shape that every rule's command has.
+import os
 import re
 import sys
 from pathlib import Path
@@ -31,6 +32,10 @@ wildcard_constraints:
     author=r"base|[a-z0-9_+]+\.seed\d+",
     seed=r"\d+",
 
+
+# Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads can be
+# many times slower than one. Read when torch is loaded, so it has to be set this early.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # On the organism the imports cost more than the work: jobs of this process share them.
 if settings.model.kind == "organism" and workflow.is_main_process:
