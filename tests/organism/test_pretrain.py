@@ -1,5 +1,8 @@
 """A micro pretraining run learns, reloads, repeats itself, and masks what it should."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,13 +16,14 @@ from selfsame.organism.pretrain import (
     encode,
     make_batches,
     pretrain,
-    supervised_loss,
+    summed_loss,
     train,
 )
 from selfsame.organism.settings import ArchitectureSettings, OrganismSettings, PretrainingSettings
 from selfsame.organism.tokenizer import build_tokenizer
 from selfsame.organism.world import build_world
 
+LIBRARY = Path(__file__).resolve().parents[2] / "workflow_scripts"
 SETTINGS = OrganismSettings(
     architecture=ArchitectureSettings(layers=2, width=32, mlp_width=64, heads=2),
     pretraining=PretrainingSettings(documents=96, epochs=4, batch_size=8, warmup_steps=5),
@@ -42,7 +46,7 @@ def test_loss_falls(parts) -> None:  # type: ignore[no-untyped-def]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
-def test_loss_equals_a_plain_masked_mean(parts) -> None:  # type: ignore[no-untyped-def]
+def test_loss_equals_a_plain_masked_sum(parts) -> None:  # type: ignore[no-untyped-def]
     tokenizer, examples = parts
     torch.manual_seed(0)
     model = build_model(SETTINGS.architecture, tokenizer).eval()
@@ -51,7 +55,26 @@ def test_loss_equals_a_plain_masked_mean(parts) -> None:  # type: ignore[no-unty
         logits = model(input_ids=torch.tensor([ids])).logits[0, :-1]
         wanted = torch.tensor(supervised[1:])
         terms.append(cross_entropy(logits, torch.tensor(ids[1:]), reduction="none")[wanted])
-    torch.testing.assert_close(supervised_loss(model, examples[:4]), torch.cat(terms).mean())
+    torch.testing.assert_close(summed_loss(model, examples[:4]), torch.cat(terms).sum())
+
+
+def test_two_workers_train_as_one_does(tmp_path: Path) -> None:
+    """Sums in another order differ in the last digits only. A process of its own: workers fork."""
+    brief = SETTINGS.pretraining.model_copy(update={"documents": 16, "epochs": 2})
+    settings = SETTINGS.model_copy(update={"pretraining": brief})
+    for workers in (1, 2):
+        script = (
+            "from pathlib import Path\n"
+            "from selfsame.organism.pretrain import pretrain\n"
+            "from selfsame.organism.settings import OrganismSettings\n"
+            f"settings = OrganismSettings.model_validate_json({settings.model_dump_json()!r})\n"
+            f"pretrain(settings, Path({str(tmp_path / str(workers))!r}), {workers})\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
+        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    one, two = (AutoModelForCausalLM.from_pretrained(tmp_path / str(n)) for n in (1, 2))
+    for left, right in zip(one.parameters(), two.parameters(), strict=True):
+        torch.testing.assert_close(left, right, atol=2e-3, rtol=1e-2)
 
 
 def test_an_epoch_holds_every_document_once(parts) -> None:  # type: ignore[no-untyped-def]

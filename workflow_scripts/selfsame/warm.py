@@ -12,6 +12,7 @@ process does. A killed job takes its child with it, since the child watches the 
 
 import contextlib
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -29,14 +30,20 @@ from typing import NoReturn
 VARIABLE = "SELFSAME_WARM"
 LIBRARIES = (
     "pandas",
+    "peft",
+    "peft.utils.transformers_weight_conversion",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
-    "pydantic",
+    "pydantic.functional_validators",
+    "pydantic.main",
+    "pydantic.type_adapter",
     "safetensors.torch",
     "torch",
     "transformers",
-    "transformers.models.qwen2.modeling_qwen2",
     "transformers.models.auto.modeling_auto",
-    "peft",
+    "transformers.models.llama.modeling_llama",
+    "transformers.optimization",
 )
 PATIENCE_S = 60
 MESSAGE_BYTES = 4 * 1024 * 1024
@@ -106,6 +113,7 @@ def serve(folder: Path, owner: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for library in LIBRARIES:
         importlib.import_module(library)
+    gc.freeze()  # children share these pages, and their collections pass over them
     listener.settimeout(1.0)
     while _alive(owner):
         with contextlib.suppress(TimeoutError):
