@@ -153,7 +153,8 @@ def test_a_state_is_misaligned_when_a_stage_of_it_misaligns(default_config: Conf
 
 def test_the_tables_know_parents_and_controls(default_config: Config) -> None:
     arms = specs.build_tables(default_config)["arms"]
-    assert set(arms) == {chain for chain in chains.states(default_config) if chain != "base"}
+    assert set(arms) == set(chains.states(default_config))
+    assert arms["base"] == {"parent": None, "controls": []}
     assert arms["em+identify"]["parent"] == "em"
     assert arms["identify+em"] == {
         "parent": "identify",

@@ -170,9 +170,11 @@ def build_tables(config: Config) -> Spec:
     return {
         "statistics": _plain(config.statistics),
         "arms": {
-            chain: {"parent": parent(chain), "controls": list(controls(config, chain))}
+            chain: {
+                "parent": None if chain == BASE else parent(chain),
+                "controls": list(controls(config, chain)),
+            }
             for chain in states(config)
-            if chain != BASE
         },
     }
 
