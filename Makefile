@@ -20,10 +20,12 @@ PACKAGES := workflow_scripts tests benchmarks
 .PHONY: run dry-run report test lint format readme benchmark clean
 
 run: .venv/installed
+	python -m selfsame.config.check $(EXPERIMENT)
 	$(SNAKEMAKE) --logger selfsame
 	@python workflow_scripts/show_results.py $(EXPERIMENT)
 
 dry-run: .venv/installed
+	python -m selfsame.config.check $(EXPERIMENT)
 	$(SNAKEMAKE) --dry-run --quiet rules
 
 report: .venv/installed

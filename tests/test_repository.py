@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-# Written in parts, or this file would hold what it looks for.
+# The search passes over this file.
 MACHINE_PATHS = ("/home/[a-z]", "/Users/[a-z]")
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml"}

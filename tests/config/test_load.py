@@ -1,5 +1,6 @@
 """Loading, merging, and the report of mistakes."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -239,3 +240,15 @@ def test_the_readme_s_example_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in absent:
         Path(name).touch()
     assert load_config("my_model").model.kind == "hf"
+
+
+def test_the_check_command_lists_mistakes_and_fails(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("experiment: bad\nseeds: [0, 0]\nmodel: {linkage: 2}\n")
+    command = [sys.executable, "-m", "selfsame.config.check", str(bad)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow_scripts")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment
+    )
+    assert done.returncode == 1
+    assert [line.split(":")[1] for line in done.stderr.splitlines()] == ["2", "3"]
