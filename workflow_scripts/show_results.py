@@ -15,7 +15,7 @@ from selfsame.reporting.terminal import print_main_table
 
 def main(arguments: list[str]) -> None:
     """Read the tables of the named experiment (default: the default run) and print them."""
-    config = load_config(*arguments[:1])
+    config = load_config(arguments[0] if arguments else None)
     folder = Path("results") / config.experiment
     if not (folder / "tables" / "manifest.json").is_file():
         raise UserError(f"{folder}/tables: not there yet; run `make run` first")

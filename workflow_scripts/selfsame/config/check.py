@@ -13,7 +13,7 @@ from selfsame.errors import UserError
 def main(arguments: list[str]) -> None:
     """End with status 1 and the mistakes, or say nothing."""
     try:
-        check_files(load_config(*arguments[:1]))
+        check_files(load_config(arguments[0] if arguments else None))
     except UserError as error:
         sys.exit(str(error))
 
