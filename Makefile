@@ -59,6 +59,7 @@ clean:
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("selfsame needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@command -v nvidia-smi >/dev/null || [ -n "$(TORCH_INDEX)" ] || echo "no GPU found: TORCH_INDEX=<PyTorch's CPU wheel index> would fetch a smaller torch"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --requirement requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
