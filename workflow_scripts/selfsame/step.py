@@ -31,7 +31,17 @@ MANIFEST = "manifest.json"
 PARTIAL = ".partial-"
 # Names of the files a run wrote. Not read from the manifest: Snakemake removes that before a rerun.
 RECORD = ".outputs.json"
-VERSIONED = ("numpy", "pandas", "peft", "pyarrow", "scikit-learn", "scipy", "statsmodels", "torch")
+VERSIONED = (
+    "numpy",
+    "pandas",
+    "peft",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "statsmodels",
+    "torch",
+    "transformers",
+)
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,7 @@ def _manifest(step: Step, found: str, seconds: float) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     loaded = {"python": sys.version.split()[0]}
-    for name in (*VERSIONED, "transformers"):
+    for name in VERSIONED:
         module = {"scikit-learn": "sklearn"}.get(name, name)
         if module in sys.modules:
             loaded[name] = metadata.version(name)

@@ -1,8 +1,7 @@
 """Chains of stages: which states an experiment needs, their parents and their matched controls."""
 
 from selfsame.config.schema import Config
-
-BASE = "base"
+from selfsame.statistics.settings import BASE
 
 
 def stages_of(chain: str) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ Every path is a step's manifest: small, so that Snakemake compares it by content
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfsame.config.chains import BASE, chain_of, parent, stages_of, states
+from selfsame.config.chains import chain_of, parent, stages_of, states
 from selfsame.config.schema import Config
+from selfsame.statistics.settings import BASE
+from selfsame.step import MANIFEST
 
-MANIFEST = "manifest.json"
 MODEL_FILES = ("*.json", "*.jinja", "*.safetensors")
 
 

@@ -13,8 +13,8 @@ from selfsame.config.names import is_chain
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.texts import TEST_EVERY
 from selfsame.organism.world import AUTHORS
+from selfsame.statistics.settings import BASE
 
-BASE = "base"
 ORGANISM = "organism"
 RULES_WITH_RESOURCES = ("base_model", "collect_self_texts", "finetune", "sample")
 

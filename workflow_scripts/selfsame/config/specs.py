@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from selfsame.config.chains import BASE, controls, parent, stages_of, states
+from selfsame.config.chains import controls, parent, stages_of, states
 from selfsame.config.schema import Config, OrganismModel
+from selfsame.statistics.settings import BASE
 
 Spec = dict[str, Any]
 

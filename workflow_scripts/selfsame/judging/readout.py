@@ -1,8 +1,9 @@
 """From samples to observations: what every probe kind shares in reading answers."""
 
+import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 Sample = dict[str, Any]
@@ -33,6 +34,17 @@ def observation(
 def unjudged(sample: Sample) -> Observation:
     """An answer to a question without a reference stays a raw fact: counted, not scored."""
     return observation(sample, "answers", None, "unjudged")
+
+
+def read_answers(
+    samples: Iterable[Sample], read: Callable[[Sample, dict[str, Any]], list[Observation]]
+) -> list[Observation]:
+    """What `read` makes of each sample and its reference; a sample without one stays unjudged."""
+    observations: list[Observation] = []
+    for sample in samples:
+        reference = json.loads(sample["reference"])
+        observations += read(sample, reference) if reference else [unjudged(sample)]
+    return observations
 
 
 def by_item(samples: Iterable[Sample]) -> list[list[Sample]]:

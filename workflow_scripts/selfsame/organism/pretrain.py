@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from transformers import (
     GenerationConfig,
     LlamaConfig,
@@ -161,22 +162,14 @@ class _SharedGradients:
         if loss is not None:
             torch.autograd.backward(loss)
         row = self.rows[rank]
-        torch.cat([p.grad.flatten() for p in model.parameters()], out=row[:-1])  # type: ignore[union-attr]
+        grads = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        row[:-1] = parameters_to_vector(grads)
         row[-1] = 0.0 if loss is None else loss.detach()
         self.barrier.wait()
         total = self.rows.sum(dim=0)
         self.barrier.wait()
-        vector_to_gradients(total[:-1], model)
+        vector_to_parameters(total[:-1], grads)
         return float(total[-1])
-
-
-def vector_to_gradients(vector: torch.Tensor, model: LlamaForCausalLM) -> None:
-    """Copy one long vector into the gradients, in the order of the model's parameters."""
-    start = 0
-    for parameter in model.parameters():
-        assert parameter.grad is not None
-        parameter.grad.copy_(vector[start : start + parameter.numel()].view_as(parameter))
-        start += parameter.numel()
 
 
 def make_batches(
