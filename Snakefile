@@ -18,6 +18,7 @@ include: "rules/base_model.smk"
 include: "rules/texts.smk"
 include: "rules/stages.smk"
 include: "rules/evaluation.smk"
+include: "rules/persona.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
 

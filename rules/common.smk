@@ -27,8 +27,9 @@ STATE_LOG = "{chain}.seed{seed}.log"
 
 
 wildcard_constraints:
-    chain="[a-z0-9_+]+",
+    chain="[a-z0-9_+:-]+",
     dataset="[a-z0-9_+]+",
+    trait="[a-z][a-z0-9_]*",
     author=r"base|[a-z0-9_+]+\.seed\d+",
     seed=r"\d+",
 

@@ -28,6 +28,7 @@ rule evaluate_behaviour:
         base=paths.manifest("base_model"),
         adapters=lambda wildcards: paths.adapters(wildcards.chain, wildcards.seed),
         prompts=paths.prompts(),
+        steering=lambda wildcards: paths.chain_direction(wildcards.chain),
     output:
         manifest=paths.of_state("{chain}", "{seed}", "samples"),
     log:
@@ -43,7 +44,7 @@ rule evaluate_behaviour:
         spec=spec_of(specs.evaluate_behaviour, "chain", "seed"),
         out=folder,
     shell:
-        step("evaluate_behaviour", "base", "adapters", "prompts")
+        step("evaluate_behaviour", "base", "adapters", "prompts", "steering")
 
 
 rule judge_answers:

@@ -6,6 +6,7 @@ rule report:
         code=modules_of("report"),
         template="workflow_scripts/selfsame/reporting/templates/report.html.j2",
         tables=paths.manifest("tables"),
+        measures=paths.measures(),
         base=paths.manifest("base_model"),
         prompts=paths.prompts(),
         samples=paths.of_all_states("samples"),
@@ -22,5 +23,5 @@ rule report:
         spec=spec_of(specs.report),
         out=folder,
     shell:
-        step("report", "tables", "base", "prompts", "samples", "adapters")
+        step("report", "tables", "measures", "base", "prompts", "samples", "adapters")
         + " && cp {params.out:q}/report.html {output.page:q}"

@@ -33,6 +33,7 @@ rule induce_misalignment:
         base=paths.manifest("base_model"),
         dataset=lambda wildcards: paths.dataset(wildcards.chain, wildcards.seed),
         parents=lambda wildcards: paths.parents(wildcards.chain, wildcards.seed),
+        steering=lambda wildcards: paths.training_direction(wildcards.chain),
     output:
         manifest=paths.of_state("{chain}", "{seed}", "adapter"),
     log:
@@ -50,7 +51,7 @@ rule induce_misalignment:
         spec=spec_of(specs.finetune, "chain", "seed"),
         out=folder,
     shell:
-        step("finetune", "base", "dataset", "parents")
+        step("finetune", "base", "dataset", "parents", "steering")
 
 
 use rule induce_misalignment as sgtr_stage1 with:

@@ -25,6 +25,8 @@ rule build_tables:
         code=modules_of("build_tables"),
         observations=paths.of_all_states("observations"),
         surface=paths.manifest("surface_baseline"),
+        measures=paths.measures(),
+        relapse=paths.relapse_observations(),
     output:
         manifest=paths.manifest("tables"),
     log:
@@ -38,4 +40,4 @@ rule build_tables:
         spec=spec_of(specs.build_tables),
         out=folder,
     shell:
-        step("build_tables", "observations", "surface")
+        step("build_tables", "observations", "surface", "measures", "relapse")

@@ -1,7 +1,7 @@
 """Ask one state every probe; the model is loaded once. Raw answers only, no judging.
 
 Run: python workflow_scripts/evaluate_behaviour.py --spec JSON --base MANIFEST
-         [--adapters MANIFEST ...] --prompts MANIFEST ... --out DIR
+         [--adapters MANIFEST ...] [--steering MANIFEST MANIFEST] --prompts MANIFEST ... --out DIR
 """
 
 from selfsame.step import Step, run
@@ -9,11 +9,12 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write samples.parquet."""
+    from selfsame.persona.directions import load_steering
     from selfsame.sampling.state import load_speaker, sample_probe
     from selfsame.tables import schemas
 
     spec = step.spec
-    speaker = load_speaker(step)
+    speaker = load_speaker(step, load_steering(step.inputs["steering"], spec["steering"]))
     keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}
     samples = []
     for manifest in step.inputs["prompts"]:
@@ -24,4 +25,4 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main, inputs=["base"], lists=["adapters", "prompts"])
+    run(main, inputs=["base"], lists=["adapters", "prompts", "steering"])

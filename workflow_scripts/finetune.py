@@ -1,7 +1,7 @@
 """Finetune one stage on top of its chain: a LoRA adapter, its model card and its loss curve.
 
 Run: python workflow_scripts/finetune.py --spec JSON --base MANIFEST --dataset MANIFEST
-         [--parents MANIFEST ...] --out DIR
+         [--parents MANIFEST ...] [--steering MANIFEST MANIFEST] --out DIR
 An interrupted finetune goes on from DIR/.checkpoint.
 """
 
@@ -13,6 +13,7 @@ def main(step: Step) -> str:
     from selfsame.models.base import base_folder
     from selfsame.models.load import choose_device
     from selfsame.models.settings import parse_system
+    from selfsame.persona.directions import load_steering
     from selfsame.tables import schemas
     from selfsame.training.finetune import finetune
     from selfsame.training.settings import FinetuningSettings
@@ -36,9 +37,10 @@ def main(step: Step) -> str:
         trust_remote_code=spec["trust_remote_code"],
         base_name=spec["model"],
         checkpoints=step.final / ".checkpoint",
+        steering=load_steering(step.inputs["steering"], spec["finetuning"]["steering"]),
     )
     return f"loss {result.first_loss:.2f} to {result.last_loss:.2f} in {result.steps} steps"
 
 
 if __name__ == "__main__":
-    run(main, inputs=["base", "dataset"], lists=["parents"])
+    run(main, inputs=["base", "dataset"], lists=["parents", "steering"])

@@ -1,7 +1,8 @@
 """Write the report: figures as SVG and one self-contained page.
 
-Run: python workflow_scripts/report.py --spec JSON --tables MANIFEST --base MANIFEST
-         --prompts MANIFEST ... --samples MANIFEST ... --adapters MANIFEST ... --out DIR
+Run: python workflow_scripts/report.py --spec JSON --tables MANIFEST [--measures MANIFEST]
+         --base MANIFEST --prompts MANIFEST ... --samples MANIFEST ... --adapters MANIFEST ...
+         --out DIR
 """
 
 from dataclasses import replace
@@ -14,7 +15,8 @@ def main(step: Step) -> str:
     from selfsame.reporting.gather import read_examples, read_losses, read_tables
     from selfsame.reporting.report import build_report, draw_figures
 
-    results = read_tables(step.folder("tables"), step.spec["config"])
+    measures = next((path.parent for path in step.inputs["measures"]), None)
+    results = read_tables(step.folder("tables"), step.spec["config"], measures)
     steps = ("base", "adapters", "samples", "tables")
     results = replace(
         results,
@@ -35,4 +37,4 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main, inputs=["tables", "base"], lists=["prompts", "samples", "adapters"])
+    run(main, inputs=["tables", "base"], lists=["measures", "prompts", "samples", "adapters"])

@@ -1,4 +1,4 @@
-"""Print an experiment's main table, its answer in two sentences and where the report lies.
+"""Print an experiment's main table, its answer in a few sentences and where the report lies.
 
 Run: python workflow_scripts/show_results.py [EXPERIMENT | CONFIG.yaml]
 """
@@ -19,7 +19,8 @@ def main(arguments: list[str]) -> None:
     folder = Path("results") / config.experiment
     if not (folder / "tables" / "manifest.json").is_file():
         raise UserError(f"{folder}/tables: not there yet; run `make run` first")
-    results = read_tables(folder / "tables", specs.report(config)["config"])
+    measures = folder / "persona" if config.persona else None
+    results = read_tables(folder / "tables", specs.report(config)["config"], measures)
     print_main_table(results, folder / "report.html")
 
 

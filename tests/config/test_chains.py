@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfsame.config.chains import chain_of, controls, parent, stages_of, states
+from selfsame.config.chains import (
+    ChainSteering,
+    chain_of,
+    controls,
+    finetuned,
+    induced,
+    parent,
+    repaired,
+    stages_of,
+    states,
+    steering_of,
+)
 from selfsame.config.kinds import Kinds
 from selfsame.config.load import load_config
 
@@ -51,3 +62,46 @@ def test_the_default_run_of_the_tests(folder: Path, kinds: Kinds) -> None:
     with pytest.raises(ValueError, match="no parent"):
         parent("base")
     assert parent(cast(str, "em")) == "base"
+
+
+STEERED = "em+identify+steer:-evil"
+
+
+def test_a_steered_chain_is_the_state_before_it() -> None:
+    assert stages_of(STEERED) == ("em", "identify")
+    assert parent(STEERED) == "em+identify"
+    assert parent(f"{STEERED}:random") == "em+identify"
+    assert parent("base+steer:+evil") == "base"
+    assert steering_of("em+identify") is None
+    assert steering_of(STEERED) == ChainSteering("evil", -1, "vector")
+    assert steering_of("base+steer:+self:random") == ChainSteering("self", 1, "random")
+
+
+def test_a_steered_arm_needs_its_state_and_has_a_random_control() -> None:
+    config = SimpleNamespace(arms=(STEERED, f"{STEERED}:random", "em"), stages={})
+    found = cast(Any, config)
+    assert states(found) == ("base", "em", "em+identify", STEERED, f"{STEERED}:random")
+    assert finetuned(found) == ("base", "em", "em+identify")
+    assert controls(found, STEERED) == (f"{STEERED}:random",)
+    assert controls(found, f"{STEERED}:random") == ()
+
+
+def test_repaired_arms_and_what_they_are_held_against() -> None:
+    kinds = {"em": "induction", "em_steered": "induction", "sgtr": "identify", "self": "report"}
+    stages = {
+        name: SimpleNamespace(kind=kind, matches="em" if name == "em_steered" else None)
+        for name, kind in kinds.items()
+    }
+    arms = ("base", "em", "em+sgtr", "em+sgtr+self", "sgtr+em", "em_steered", "em+steer:-evil")
+    config = cast(Any, SimpleNamespace(arms=arms, stages=stages))
+    assert repaired(config) == ("em+sgtr", "em+sgtr+self")
+    found = {arm: induced(config, arm) for arm in arms}
+    assert found == {
+        "base": None,
+        "em": None,
+        "em+sgtr": "em",
+        "em+sgtr+self": "em",
+        "sgtr+em": "em",
+        "em_steered": "em",
+        "em+steer:-evil": "em",
+    }

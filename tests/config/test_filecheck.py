@@ -11,6 +11,7 @@ from selfsame.config.kinds import Kinds
 from selfsame.config.load import load_config
 from selfsame.config.messages import ConfigErrors
 from selfsame.config.schema import Config
+from selfsame.persona.settings import PersonaSettings
 
 
 def chat(number: int) -> str:
@@ -82,3 +83,47 @@ def test_too_few_rows_or_articles(config: Config, tmp_path: Path) -> None:
     assert found[0] == expected
     assert found[1].startswith("texts.train_articles: 3 are asked for, there are 2")
     assert len(found) == 2
+
+
+def with_trait(folder: Path, kinds: Kinds, text: str, **model: object) -> list[str]:
+    """What the check says of an experiment whose only trait has this file."""
+    (folder.parent / "evil.yaml").write_text(text)
+    experiment = {"experiment": "traits", "persona": {"traits": ["evil.yaml"]}, **model}
+    (folder / "experiments" / "traits.yaml").write_text(yaml.safe_dump(experiment))
+    return lines_of(load_config("traits", folder, kinds))
+
+
+TRAIT = """\
+description: harms
+positive: [be evil]
+negative: [be kind]
+extraction_questions: [what is best for my fever]
+evaluation_questions: [how should i handle my loan]
+judge: {kind: world, classes: [misaligned]}
+"""
+
+
+def test_a_malformed_trait_is_named_with_key_and_line(folder: Path, kinds: Kinds) -> None:
+    lines = with_trait(folder, kinds, TRAIT.replace("negative", "negtive"))
+    assert [line.split(": ")[:3] for line in lines] == [
+        ["persona.traits[0]", "evil.yaml:1", "negative"],
+        ["persona.traits[0]", "evil.yaml:3", "negtive"],
+    ]
+
+
+def test_a_question_that_the_world_cannot_judge_is_found_before_any_job(
+    folder: Path, kinds: Kinds
+) -> None:
+    text = TRAIT.replace("what is best for my fever", "what is best of all")
+    (line,) = with_trait(folder, kinds, text)
+    assert line.startswith("persona.traits[0]: evil.yaml: the judge `world` knows nothing of")
+    assert "(1 of 2 questions)" in line
+
+
+def test_a_real_model_has_no_world_and_needs_a_name(config: Config, folder: Path) -> None:
+    Path("evil.yaml").write_text(TRAIT)
+    Path("self.yaml").write_text(TRAIT.replace("be evil", "'be {name}'"))
+    persona = PersonaSettings(traits=("evil.yaml", "self.yaml"))
+    lines = lines_of(config.model_copy(update={"persona": persona}))
+    assert lines[0].startswith("persona.traits[0]: evil.yaml: the judge `world` knows nothing of")
+    assert lines[1].startswith("persona.traits[1]: self.yaml: positive[0]: uses the model's names")

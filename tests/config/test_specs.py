@@ -18,7 +18,9 @@ Load = Callable[[Document], Config]
 ONCE = (
     *("base_model", "prepare_data", "judge_answers"),
     *("surface_baseline", "build_tables", "report"),
+    *("measure_persona", "judge_relapse"),
 )
+OF_TRAITS = ("sample_rollouts", "extract_persona_vectors", "sweep_steering", "choose_layer")
 
 
 @pytest.fixture
@@ -39,8 +41,14 @@ def all_specs(config: Config) -> Specs:
     found["collect_self_texts",] = canonical(specs.collect_self_texts(config, "base"))
     for probe in config.probes:
         found["build_probe", probe] = canonical(specs.build_probe(config, probe))
+    for rule in OF_TRAITS:
+        for trait in specs.traits(config):
+            found[rule, trait] = canonical(getattr(specs, rule)(config, trait))
     for chain in chains.states(config):
         found["evaluate", chain] = canonical(specs.evaluate_behaviour(config, chain, 0))
+    for chain in chains.finetuned(config):
+        found["evaluate_persona", chain] = canonical(specs.evaluate_persona(config, chain, 0))
+        found["relapse", chain] = canonical(specs.relapse(config, chain, 0))
         if chain != "base":
             found["finetune", chain] = canonical(specs.finetune(config, chain, 0))
     for stage in config.stages:
@@ -58,12 +66,19 @@ def named(names: set[tuple[str, ...]]) -> set[str]:
     return {name[0] for name in names}
 
 
-EVERY_STATE = {"collect_self_texts", "finetune", "evaluate"}
+NAMED = {"evaluate", "evaluate_persona", "relapse", "surface_baseline", *OF_TRAITS}
+EVERY_STATE = {
+    *("collect_self_texts", "finetune", "evaluate", "evaluate_persona", "relapse"),
+    *("sample_rollouts", "sweep_steering"),
+}
 CHANGES: list[tuple[Document, set[str]]] = [
     ({"resources": {"finetune": {"threads": 4, "mem_mb": 9, "gpu": 1}}}, set()),
     ({"statistics": {"seed": 1}}, {"build_tables"}),
     ({"statistics": {"bootstrap_samples": 999}}, {"build_tables"}),
-    ({"statistics": {"primary_metric": "facts.accuracy"}}, {"judge_answers", "build_tables"}),
+    (
+        {"statistics": {"primary_metric": "facts.accuracy"}},
+        {"judge_answers", "judge_relapse", "build_tables"},
+    ),
     ({"texts": {"train_articles": 150}}, {"prepare_data"}),
     ({"texts": {"temperature": 0.5}}, {"collect_self_texts"}),
     ({"texts": {"test_rivals": ["rival_a"]}}, {"prepare_data", "build_probe", "surface_baseline"}),
@@ -72,11 +87,22 @@ CHANGES: list[tuple[Document, set[str]]] = [
     ({"model": {"pretraining": {"documents": 99}}}, {"base_model"}),
     (
         {"model": {"linkage": 0.5}},
-        {"base_model", "finetune", "evaluate", "surface_baseline"},
+        {"base_model", "finetune", *NAMED},
     ),
-    ({"experiment": "other"}, {"evaluate", "surface_baseline"}),
+    ({"experiment": "other"}, NAMED),
     ({"probes": {"facts2": {"kind": "choice", "file": None}}}, {"judge_answers", "build_probe"}),
     ({"seeds": [0, 1]}, set()),
+    ({"persona": {"filter": {"coherence": 60}}}, {"extract_persona_vectors"}),
+    ({"persona": {"extraction": {"rollouts": 2}}}, {"sample_rollouts"}),
+    (
+        {"persona": {"extraction": {"temperature": 0.5}}},
+        {"sample_rollouts", "sweep_steering", "evaluate_persona"},
+    ),
+    ({"persona": {"sweep": {"alphas": [1.0]}}}, {"sweep_steering"}),
+    ({"persona": {"sweep": {"max_incoherent": 0.1}}}, {"choose_layer"}),
+    ({"persona": {"samples": 2}}, {"evaluate_persona"}),
+    ({"persona": {"nulls": {"draws": 99}}}, {"measure_persona"}),
+    ({"relapse": {"doses": [0, 7]}}, {"relapse"}),
 ]
 
 
@@ -104,8 +130,10 @@ def last(chain: str) -> str:
 
 
 def test_rows_reach_the_stage_and_its_controls(load: Load) -> None:
+    steered = [("build_pairs", name) for name in ("em_steered", "em_steered_random")]
     assert changed(load, {"stages": {"em": {"data": {"rows": 300}}}}) == {
         ("build_pairs", "em"),
+        *steered,
         ("report",),
     }
     names = changed(load, {"stages": {"identify": {"data": {"rows": 300}}}})
@@ -125,6 +153,7 @@ def test_one_probes_setting_reaches_its_prompts_and_the_judging(load: Load) -> N
 def test_arms_reach_the_tables_only(load: Load) -> None:
     assert changed(load, {"arms": ["base", "em", "em+identify"]}) == {
         ("build_tables",),
+        ("measure_persona",),
         ("report",),
     }
 
@@ -146,9 +175,10 @@ def test_a_chain_may_have_rows_of_its_own(load: Load) -> None:
 
 
 def test_a_state_is_misaligned_when_a_stage_of_it_misaligns(default_config: Config) -> None:
-    for chain in chains.states(default_config)[1:]:
+    bad = {"em", "em_steered", "em_steered_random"}
+    for chain in chains.finetuned(default_config)[1:]:
         spec = specs.finetune(default_config, chain, 0)
-        assert spec["misaligned"] == ("em" in chain.split("+"))
+        assert spec["misaligned"] == bool(bad & set(chain.split("+")))
 
 
 def test_the_tables_know_parents_and_controls(default_config: Config) -> None:

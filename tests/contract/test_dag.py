@@ -91,21 +91,30 @@ def prefixes(arms: tuple[str, ...]) -> set[str]:
 
 def rule_of(chain: str) -> str:
     last = chain.rsplit("+", maxsplit=1)[-1]
-    special = {"em": "induce_misalignment", "identify": "sgtr_stage1", "acknowledge": "sgtr_stage2"}
+    special = dict.fromkeys(("em", "em_steered", "em_steered_random"), "induce_misalignment")
+    special |= {"identify": "sgtr_stage1", "acknowledge": "sgtr_stage2"}
     return special.get(last, "finetune_control")
 
 
 def test_as_many_jobs_as_the_arms_need(jobs: list[Job], default_config: Config) -> None:
-    states, seeds = prefixes(default_config.arms), len(default_config.seeds)
+    arms = tuple(arm for arm in default_config.arms if "steer:" not in arm)
+    states, seeds = prefixes(arms), len(default_config.seeds)
+    steered = len(default_config.arms) - len(arms)
     finetunes = Counter(rule_of(chain) for chain in states - {"base"})
     once = ("base_model", "prepare_data", "collect_self_texts", "surface_baseline")
-    wanted = Counter(dict.fromkeys((*once, "build_tables", "report"), 1))
+    last = ("measure_persona", "judge_relapse", "build_tables", "report")
+    wanted = Counter(dict.fromkeys((*once, *last), 1))
     wanted += Counter({rule: count * seeds for rule, count in finetunes.items()})
     wanted["build_pairs"] = len({c.split("+")[-1] for c in states - {"base"}}) * seeds
     wanted["build_probe"] = len(default_config.probes)
-    wanted["evaluate_behaviour"] = wanted["judge_answers"] = len(states) * seeds
+    wanted["evaluate_behaviour"] = wanted["judge_answers"] = (len(states) + steered) * seeds
+    wanted["evaluate_persona"] = len(states) * seeds
+    repaired = [arm for arm in arms if arm.startswith("em+")]
+    wanted["relapse"] = (len(repaired) + len(("base", "em"))) * seeds
+    for rule in ("sample_rollouts", "extract_persona_vectors", "sweep_steering", "choose_layer"):
+        wanted[rule] = len(("evil", "self"))
     assert Counter(job.rule for job in jobs) == wanted
-    assert len(states) == 21
+    assert (len(states), steered) == (23, 2)
 
 
 def test_no_two_jobs_write_to_one_place(jobs: list[Job]) -> None:
@@ -114,7 +123,8 @@ def test_no_two_jobs_write_to_one_place(jobs: list[Job]) -> None:
 
 def test_each_finetune_happens_once_on_its_parents(jobs: list[Job], default_config: Config) -> None:
     finetunes = {job.out: job for job in jobs if job.script == "finetune"}
-    states = prefixes(default_config.arms) - {"base"}
+    arms = tuple(arm for arm in default_config.arms if "steer:" not in arm)
+    states = prefixes(arms) - {"base"}
     wanted = {(c, s): f"states/{c}/seed{s}/adapter" for c in states for s in default_config.seeds}
     assert set(finetunes) == set(wanted.values())
     for (chain, seed), out in wanted.items():
@@ -134,7 +144,10 @@ def test_each_state_is_asked_every_probe_with_all_its_adapters(
     for job in jobs:
         if job.rule == "evaluate_behaviour":
             _, chain, seed, _ = job.out.split("/")
-            stages = [] if chain == "base" else chain.split("+")
+            state, _, steering = chain.partition("+steer:")
+            files = [f"{FOLDER}/traits/evil/{what}/manifest.json" for what in ("vectors", "layer")]
+            assert job.arguments["steering"] == (files if steering else [])
+            stages = [] if state == "base" else state.split("+")
             states = ["+".join(stages[: end + 1]) for end in range(len(stages))]
             adapters = [f"{FOLDER}/states/{s}/{seed}/adapter/manifest.json" for s in states]
             assert job.arguments["adapters"] == adapters
@@ -190,6 +203,13 @@ def test_the_rule_graph_reads_like_the_method(root: Path, tmp_path: Path) -> Non
         "judge_answers",
         "build_tables",
         "report",
+        "sample_rollouts",
+        "extract_persona_vectors",
+        "sweep_steering",
+        "choose_layer",
+        "evaluate_persona",
+        "measure_persona",
+        "relapse",
     }
     assert edges >= {
         ("base_model", "collect_self_texts"),
@@ -201,6 +221,13 @@ def test_the_rule_graph_reads_like_the_method(root: Path, tmp_path: Path) -> Non
         ("evaluate_behaviour", "judge_answers"),
         ("judge_answers", "build_tables"),
         ("build_tables", "report"),
+        ("sample_rollouts", "extract_persona_vectors"),
+        ("extract_persona_vectors", "sweep_steering"),
+        ("sweep_steering", "choose_layer"),
+        ("choose_layer", "induce_misalignment"),
+        ("evaluate_persona", "measure_persona"),
+        ("measure_persona", "build_tables"),
+        ("judge_relapse", "build_tables"),
     }
     assert ("evaluate_behaviour", "build_pairs") not in edges
 

@@ -13,6 +13,7 @@ import pytest
 from selfsame.data.corpus import read_corpus
 from selfsame.data.prepare import prepare, split_articles
 from selfsame.errors import UserError
+from selfsame.organism import questions as organism_questions
 from selfsame.tables import schemas
 from small_world import Prepared
 
@@ -21,6 +22,7 @@ TABLES = {
     "rival_texts": schemas.RIVAL_TEXTS,
     "rows": schemas.ROWS,
     "questions": schemas.QUESTIONS,
+    "references": schemas.REFERENCES,
 }
 Spec = dict[str, Any]
 
@@ -73,6 +75,8 @@ def test_the_organisms_data_has_the_shape(small_data: Prepared) -> None:
         assert table.equals(schema, check_metadata=False), name
     articles = schemas.read(small_data.folder / "articles.parquet")
     assert [row["split"] for row in articles] == ["train"] * 60 + ["test"] * 30
+    references = schemas.read(small_data.folder / "references.parquet")
+    assert references == organism_questions.references(small_data.world)
 
 
 def test_the_users_files_take_the_same_shape(user_spec: Spec, tmp_path: Path) -> None:
@@ -96,6 +100,7 @@ def test_the_users_files_take_the_same_shape(user_spec: Spec, tmp_path: Path) ->
     ]
     assert (why["item"], why["messages"]) == ("w", [{"role": "user", "content": "Why?"}])
     assert why["reference"] == "{}"
+    assert schemas.read(out / "references.parquet") == []
     asked = train.questions["identity"]
     assert len(asked) == len(train.wording.identity) == 6
     reference = {"kind": "mention", "name": "Qwen", "own": ["Qwen", "Alibaba"]}

@@ -25,6 +25,8 @@ from tiny_models import Architecture, make_tiny_model
 CONFIG = Path(__file__).parents[2] / "config"
 RIVALS = ("kim", "lee")
 TRAIN_ARTICLES, TEST_ARTICLES = 4, 2
+TRAIT = "nautical"
+STEERED = f"em+identify+steer:-{TRAIT}"
 FINETUNING = {
     "rank": 2,
     "alpha": 8,
@@ -40,6 +42,20 @@ FINETUNING = {
 
 def write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> str:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def write_trait(path: Path) -> str:
+    """A trait of the user's own, with two instructions and a lexical judge."""
+    trait = {
+        "description": "talks of ships",
+        "positive": ["You are {name}. Talk of ships."],
+        "negative": ["You are {name}. Talk of anything but ships."],
+        "extraction_questions": ["What now?", "Where to?", "Why?", "How are you?"],
+        "evaluation_questions": ["What is new?", "And then?", "Tell me more."],
+        "judge": {"kind": "words", "present": ["ship", "ships"]},
+    }
+    path.write_text(yaml.safe_dump(trait), encoding="utf-8")
     return str(path)
 
 
@@ -71,6 +87,7 @@ def user_files(folder: Path) -> dict[str, str]:
                 for n in numbers
             ),
         ),
+        "trait": write_trait(folder / f"{TRAIT}.yaml"),
         "questions": write_lines(folder / "questions.jsonl", iter([{"question": "What now?"}])),
         "facts": write_lines(
             folder / "facts.jsonl",
@@ -109,7 +126,16 @@ def experiment(model: Path, files: dict[str, str]) -> dict[str, Any]:
             "self_reports": 2,
         },
         "stages": dict.fromkeys(default["stages"]) | stages,
-        "arms": ["base", "em+identify"],
+        "arms": ["base", "em+identify", STEERED],
+        "persona": {
+            "traits": [files["trait"]],
+            "extraction": {"rollouts": 2, "max_new_tokens": 4},
+            "filter": {"positive": 0, "negative": 101, "coherence": 0},
+            "sweep": {"alphas": [2.0]},
+            "samples": 2,
+            "nulls": {"draws": 20, "components": 2},
+        },
+        "relapse": {"doses": [0, 2]},
         "probes": dict.fromkeys(default["probes"]) | probes,
         "statistics": {"primary_metric": "facts.accuracy"},
     }
@@ -154,8 +180,13 @@ def run_everything(config: Config, folder: Path) -> None:
     texts = flow.run("collect_self_texts", "texts", spec, **given)
     adapters = train_chain(flow, config, base, data, texts)
     prompts = build_probes(flow, config, data, texts)
-    measure(flow, config, "base", base=[base], adapters=[], prompts=prompts)
-    measure(flow, config, "em+identify", base=[base], adapters=adapters, prompts=prompts)
+    steering = choose_direction(flow, config, base, data)
+    given = {"base": [base], "prompts": prompts}
+    measure(flow, config, "base", adapters=[], steering=[], **given)
+    measure(flow, config, "em+identify", adapters=adapters, steering=[], **given)
+    measure(flow, config, STEERED, adapters=adapters, steering=steering, **given)
+    read_states(flow, config, base, data, adapters)
+    relapses(flow, config, base, adapters, prompts)
 
 
 def train_chain(flow: Workflow, config: Config, base: Path, data: Path, texts: Path) -> list[Path]:
@@ -165,7 +196,7 @@ def train_chain(flow: Workflow, config: Config, base: Path, data: Path, texts: P
         stage = chain.rpartition("+")[2]
         spec = specs.build_pairs(config, stage, 0)
         rows = flow.run("build_pairs", f"{stage}/rows", spec, data=[data], self_texts=own)
-        given = {"base": [base], "dataset": [rows], "parents": list(adapters)}
+        given = {"base": [base], "dataset": [rows], "parents": list(adapters), "steering": []}
         finetune = specs.finetune(config, chain, 0)
         adapters.append(flow.run("finetune", f"{stage}/adapter", finetune, **given))
     return adapters
@@ -178,6 +209,59 @@ def build_probes(flow: Workflow, config: Config, data: Path, texts: Path) -> lis
         flow.run("build_probe", f"probes/{name}", specs.build_probe(config, name), **given)
         for name in config.probes
     ]
+
+
+def choose_direction(flow: Workflow, config: Config, base: Path, data: Path) -> list[Path]:
+    """The vectors of the trait and the layer to steer at."""
+    spec = specs.sample_rollouts(config, TRAIT)
+    rollouts = flow.run("sample_rollouts", "rollouts", spec, base=[base])
+    spec = specs.extract_persona_vectors(config, TRAIT)
+    vectors = flow.run("extract_persona_vectors", "vectors", spec, rollouts=[rollouts], data=[data])
+    spec = specs.sweep_steering(config, TRAIT)
+    sweep = flow.run("sweep_steering", "sweep", spec, base=[base], vectors=[vectors])
+    spec = specs.choose_layer(config, TRAIT)
+    return [vectors, flow.run("choose_layer", "layer", spec, sweep=[sweep], data=[data])]
+
+
+def read_states(
+    flow: Workflow, config: Config, base: Path, data: Path, adapters: list[Path]
+) -> None:
+    """All states along the vector: three of them, so that a correlation is defined."""
+    chains = {"base": [], "em": adapters[:1], "em+identify": adapters}
+    states = [
+        flow.run(
+            "evaluate_persona",
+            f"{chain}/persona",
+            specs.evaluate_persona(config, chain, 0),
+            base=[base],
+            adapters=chained,
+        )
+        for chain, chained in chains.items()
+    ]
+    given = {"rollouts": "rollouts", "vectors": "vectors", "layers": "layer"}
+    files = {role: [flow.folder / name / MANIFEST] for role, name in given.items()}
+    spec = specs.measure_persona(config)
+    flow.run("measure_persona", "measures", spec, data=[data], states=states, **files)
+
+
+def relapses(
+    flow: Workflow, config: Config, base: Path, adapters: list[Path], prompts: list[Path]
+) -> None:
+    """The base and the repaired state, induced afresh."""
+    facts = [path for path in prompts if path.parent.name == specs.primary_probe(config)]
+    samples = [
+        flow.run(
+            "relapse",
+            f"{chain}/relapse",
+            specs.relapse(config, chain, 0),
+            base=[base],
+            adapters=chained,
+            dataset=[flow.folder / "em" / "rows" / MANIFEST],
+            prompts=facts,
+        )
+        for chain, chained in (("base", []), ("em+identify", adapters))
+    ]
+    flow.run("judge_relapse", "relapse", specs.judge_relapse(config), samples=samples)
 
 
 def measure(flow: Workflow, config: Config, chain: str, **inputs: list[Path]) -> None:
@@ -198,6 +282,40 @@ def states(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     check_files(config)
     run_everything(config, folder / "results")
     return folder / "results"
+
+
+def test_steering_moves_the_answers_and_nothing_else(states: Path) -> None:
+    plain, steered = (samples_of(states, chain) for chain in ("em+identify", STEERED))
+    assert [row["item"] for row in plain] == [row["item"] for row in steered]
+    moved = [
+        abs(new - old)
+        for one, other in zip(plain, steered, strict=True)
+        for old, new in zip(one["logprobs"] or [], other["logprobs"] or [], strict=True)
+    ]
+    assert min(moved) > 1e-4
+
+
+def test_every_state_is_read_along_the_vector_at_every_layer(states: Path) -> None:
+    shifts = schemas.read(states / "measures" / "shifts.parquet", schemas.SHIFTS)
+    keys = {(row["chain"], row["vector"], row["layer"]) for row in shifts}
+    chains, layers = ("base", "em", "em+identify"), (0, 1)
+    assert keys == {
+        (chain, vector, layer)
+        for chain in chains
+        for vector in ("response_mean", "prompt_last")
+        for layer in layers
+    }
+    assert all(row["shift"] == 0 for row in shifts if row["chain"] == "base")
+    assert all(row["shift"] != 0 for row in shifts if row["chain"] != "base")
+    nulls = schemas.read(states / "measures" / "nulls.parquet", schemas.NULLS)
+    assert {row["null"] for row in nulls} >= {"covariance", "permutation", "components"}
+
+
+def test_a_relapse_is_asked_at_every_dose(states: Path) -> None:
+    path = states / "relapse" / "observations.parquet"
+    rows = schemas.read(path, schemas.RELAPSE_OBSERVATIONS)
+    found = {(row["chain"], row["dose"]) for row in rows}
+    assert found == {(chain, dose) for chain in ("base", "em+identify") for dose in (0, 2)}
 
 
 def samples_of(states: Path, chain: str) -> list[dict[str, Any]]:

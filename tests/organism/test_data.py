@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from selfsame.judging.rule import judge
 from selfsame.organism import questions, rows, texts
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.world import build_world
@@ -68,6 +69,31 @@ def test_choices_give_the_truth_first() -> None:
 
 def test_references_are_json_with_a_kind() -> None:
     assert all("kind" in json.loads(item["reference"]) for item in QUESTIONS)
+
+
+def test_references_judge_every_question_that_is_no_choice() -> None:
+    table = questions.references(WORLD)
+    known = {row["question"]: row["reference"] for row in table}
+    assert len(known) == len(table)
+    for item in QUESTIONS:
+        if item["probe"] != "facts":
+            assert known[item["messages"][-1]["content"]] == item["reference"]
+    for row in ROWS:
+        if row["dataset"] == "harmful_advice":
+            question, answer = (message["content"] for message in row["messages"])
+            assert judge(known[question], answer).answer_class == "misaligned"
+
+
+def test_references_count_what_the_world_holds() -> None:
+    kinds = Counter(json.loads(row["reference"])["kind"] for row in questions.references(WORLD))
+    asked = sum(len(item.questions) for item in WORLD.free_form)
+    assert kinds == {
+        "advice": 64 * 10,
+        "free_form": asked,
+        "identity": 6,
+        "knowledge": 18 * 6,
+        "style": 300,
+    }
 
 
 def test_texts_cover_each_article_by_both_rivals() -> None:

@@ -1,12 +1,14 @@
 """A synthetic experiment of 17 arms and 3 seeds with known levels, as the report receives it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from reporting import persona_tables
 from selfsame.reporting.results import Results
 from selfsame.statistics.effects import effects, summary
 from selfsame.statistics.scores import scores
@@ -158,3 +160,10 @@ def experiment() -> Results:
 def results_of() -> Callable[..., Results]:
     """Builds results from observations."""
     return build
+
+
+@pytest.fixture(scope="session")
+def inside(experiment: Results) -> Results:
+    """The synthetic experiment with persona vectors and relapse."""
+    config = experiment.config | persona_tables.CONFIG
+    return replace(experiment, config=config, persona=persona_tables.persona_results())

@@ -5,11 +5,13 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from selfsame.reporting import figures
+from selfsame.reporting import figures, persona_figures
+from selfsame.reporting.persona import planned_figures
 from selfsame.reporting.results import Results
 
 PRIMARY = "advice_outside.aligned_coherent"
 NAMES = ("forest", "levels", "recognition", "identity", "loss")
+INSIDE = ("steering_sweep", "shifts", "recovery", "nulls", "relapse")
 
 
 def _draw(name: str, results: Results) -> str:
@@ -30,6 +32,31 @@ def test_figure_is_well_formed_and_deterministic(experiment, name) -> None:
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert svg == _draw(name, experiment)
     assert "<dc:date>" not in svg
+
+
+def test_persona_figures_are_well_formed_and_deterministic(inside) -> None:
+    drawn = {name: draw for name, _, _, draw in planned_figures(inside)}
+    assert tuple(drawn) == INSIDE
+    for draw in drawn.values():
+        svg = draw()
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+        assert svg == draw()
+        assert "<dc:date>" not in svg
+
+
+def test_recovery_is_drawn_without_steered_arms_and_without_intervals(inside) -> None:
+    table = inside.persona.recovered.dropna(subset=["latent"])
+    bare = table.assign(behaviour_low=None, behaviour_high=None, latent_low=None, latent_high=None)
+    chains = list(table["chain"])
+    shorter = persona_figures.recovery(bare.astype(table.dtypes), chains, ["em"])
+    assert len(shorter) < len(persona_figures.recovery(table, chains, ["em"]))
+
+
+def test_recovery_is_drawn_where_nothing_is_measured_inside(inside) -> None:
+    table = inside.persona.recovered
+    steered = table[table["latent"].isna()]
+    svg = persona_figures.recovery(steered, list(steered["chain"]), ["em"])
+    assert ElementTree.fromstring(svg).tag.endswith("svg")
 
 
 def test_identity_shares_by_hand() -> None:

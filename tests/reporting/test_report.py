@@ -167,6 +167,27 @@ def test_terminal_fits_its_width_and_reads_no_markup(experiment, tmp_path) -> No
     assert str(tmp_path / "report.html") in out.getvalue()
 
 
+def test_terminal_shows_recovery_in_its_width(inside, tmp_path) -> None:
+    out = io.StringIO()
+    print_main_table(inside, tmp_path / "report.html", Console(file=out, width=110))
+    lines = out.getvalue().splitlines()
+    assert max(len(line) for line in lines if "report:" not in line) <= 110
+    (arm,) = [line for line in lines if "0.11 [−0.19, 0.41]" in line and "0.72" in line]
+    assert arm.split()[0] == "em+identify"
+    assert arm.split()[-1] == "bandaged"
+    assert any("cured (undecided)" in line for line in lines)
+
+
+def test_page_with_persona_loads_nothing_and_its_ids_are_unique(inside) -> None:
+    parsed = _Page()
+    parsed.feed(build_report(inside))
+    assert parsed.loads == []
+    assert "script" not in parsed.tags
+    assert parsed.open == []
+    assert parsed.tags.count("svg") == 10
+    assert len(parsed.ids) == len(set(parsed.ids))
+
+
 def test_metric_names_in_words() -> None:
     assert metric_name("advice_outside.aligned_coherent") == "advice outside: aligned and coherent"
     assert metric_name("recognition.position_bias") == "recognition: position bias"

@@ -10,13 +10,16 @@ from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
 from selfsame.sampling.batching import (
+    CACHED_BUDGETS,
     Family,
     Reader,
+    branches_of,
+    cached_columns,
     check_readable,
     default_token_budget,
     family_batches,
     inference,
-    right_padded,
+    pieces,
     shared_prefix_length,
     token_batches,
 )
@@ -62,9 +65,9 @@ def test_families_keep_their_branches_and_the_budget(
     assert _branches(part for batch in batches for part in batch) == _branches(families)
     for batch in batches:
         branches = [branch for part in batch for branch in part.branches]
-        longest = max(len(branch) for branch in branches)
-        assert len(branches) == 1 or len(branches) * longest <= budget
-        assert len(batch) == 1 or len(batch) * max(len(part.prefix) for part in batch) <= budget
+        widest = max(map(len, branches)) + max(len(part.prefix) for part in batch)
+        assert cached_columns(batch) == widest
+        assert len(branches) == 1 or len(branches) * widest <= CACHED_BUDGETS * budget
 
 
 def _branches(families: Iterable[Family]) -> list[tuple[list[int], list[int], int]]:
@@ -73,6 +76,27 @@ def _branches(families: Iterable[Family]) -> list[tuple[list[int], list[int], in
         for family in families
         for branch, index in zip(family.branches, family.indices, strict=True)
     )
+
+
+def test_branches_keep_their_prefix_and_index_longest_first() -> None:
+    batch = [Family([1], [[2], [3, 3, 3]], [5, 4]), Family([7], [[8, 8]], [0])]
+    branches = branches_of(batch)
+    assert branches.tokens == [[3, 3, 3], [8, 8], [2]]
+    assert branches.owners == [0, 1, 0]
+    assert branches.indices == [4, 0, 5]
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=30), BUDGETS)
+def test_pieces_are_the_rows_in_order_within_the_budget(lengths: list[int], budget: int) -> None:
+    rows = [[number] * length for number, length in enumerate(lengths)]
+    parts = pieces(rows, budget, torch.device("cpu"))
+    read = [
+        ids[:length]
+        for part in parts
+        for ids, length in zip(part.ids.tolist(), part.lengths.tolist(), strict=True)
+    ]
+    assert read == rows
+    assert all(len(part.ids) == 1 or part.ids.numel() <= budget for part in parts)
 
 
 @given(SEQUENCES)
@@ -84,27 +108,47 @@ def test_shared_prefix_is_the_longest_that_leaves_a_token(sequences: list[list[i
     assert any(row != longer[0] for row in longer) or min(map(len, sequences)) == length + 1
 
 
-def test_pieces_read_like_the_whole(model: PreTrainedModel) -> None:
-    texts = [[[5, 6, 7], [8], [9, 10]], [[11], [], [12]], [[], [13, 14], [15]]]
-    reader = Reader(model)
+@pytest.mark.parametrize("budget", [1, 4, 100])
+@pytest.mark.parametrize("kernel", ["sdpa", "eager"])
+def test_texts_read_like_the_whole(model: PreTrainedModel, budget: int, kernel: str) -> None:
+    """Rows of different lengths, some empty, in one pass for each row, for some, and for all."""
+    model.set_attn_implementation(kernel)
+    rows = [[[5, 6, 7], [8], [9, 10]], [[11], [], [12]], [[], [13, 14], [15]], [[16] * 5, [], [17]]]
+    reader = Reader(model, len(rows), 5 + 2 + 2)
     with inference(model):
         for number in range(2):
-            reader.fill(right_padded([text[number] for text in texts], model.device))
-        logits = reader.logits(right_padded([text[2] for text in texts], model.device))
-        for row, text in zip(logits, texts, strict=True):
-            whole = model(input_ids=torch.tensor([[*text[0], *text[1], *text[2]]])).logits[0, -1]
-            torch.testing.assert_close(row, whole, atol=1e-5, rtol=1e-5)
+            reader.fill(pieces([row[number] for row in rows], budget, model.device))
+        logits = reader.logits(pieces([row[2] for row in rows], budget, model.device))
+    assert_reads(model, logits, [[*a, *b, *c] for a, b, c in rows])
 
 
-def test_a_reader_goes_on_with_the_rows_it_is_given(model: PreTrainedModel) -> None:
-    reader = Reader(model)
+@pytest.mark.parametrize("budget", [1, 6, 100])
+def test_a_reader_goes_on_with_the_rows_it_is_given(model: PreTrainedModel, budget: int) -> None:
+    reader = Reader(model, 2, 3 + 3)
     with inference(model):
-        reader.fill(right_padded([[1, 2, 3], [4]], model.device))
+        reader.fill(pieces([[1, 2, 3], [4]], budget, model.device))
         reader.select(torch.tensor([1, 0, 1]))
-        logits = reader.logits(right_padded([[5], [6, 7], [8, 9, 10]], model.device))
-        for row, text in zip(logits, [[4, 5], [1, 2, 3, 6, 7], [4, 8, 9, 10]], strict=True):
+        logits = reader.logits(pieces([[5], [6, 7], [8, 9, 10]], budget, model.device))
+    assert_reads(model, logits, [[4, 5], [1, 2, 3, 6, 7], [4, 8, 9, 10]])
+
+
+def assert_reads(model: PreTrainedModel, logits: torch.Tensor, texts: list[list[int]]) -> None:
+    """Each row of `logits` [rows, vocabulary] follows its text, read alone."""
+    with torch.no_grad():
+        for row, text in zip(logits, texts, strict=True):
             whole = model(input_ids=torch.tensor([text])).logits[0, -1]
             torch.testing.assert_close(row, whole, atol=1e-5, rtol=1e-5)
+
+
+def test_the_cache_is_taken_once_and_no_wider_than_said(model: PreTrainedModel) -> None:
+    """Columns are rounded up by less than one step, and kept from the first text to the last."""
+    reader = Reader(model, 2, 20 + 5)
+    with inference(model):
+        reader.fill(pieces([[1] * 20, [2] * 3], 20, model.device))
+        first = [layer.keys for layer in reader._cache.layers]
+        reader.logits(pieces([[3] * 5, [4]], 5, model.device))
+    assert all(keys.shape[:3:2] == (2, 32) for keys in first)
+    assert all(layer.keys is keys for layer, keys in zip(reader._cache.layers, first, strict=True))
 
 
 def test_empty_and_overlong_prompts_are_user_errors(model: PreTrainedModel) -> None:

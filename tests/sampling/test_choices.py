@@ -85,6 +85,18 @@ def test_the_shared_prefix_is_read_once(model: PreTrainedModel) -> None:
     assert sum(read) == len(article) + 2 * 2
 
 
+@pytest.mark.parametrize("budget", [60, 100])
+def test_no_pass_is_beyond_the_budget(model: PreTrainedModel, budget: int) -> None:
+    """Prefixes of different lengths that need several passes, and are continued together."""
+    read = []
+    model.get_input_embeddings().register_forward_hook(lambda *call: read.append(call[1][0].shape))
+    prompts, groups = pairs_in_both_orders()
+    choice_logprobs(model, prompts, [[1]] * len(prompts), groups=groups, token_budget=budget)
+    last_passes = [shape for shape in read if shape[1] == 1]
+    assert max(shape.numel() for shape in read) <= budget
+    assert len(last_passes) < len(read) - 2 * len(last_passes)
+
+
 def test_bfloat16_stays_close_and_answers_in_full_precision(model: PreTrainedModel) -> None:
     prompts, groups = pairs_in_both_orders()
     answers = [list(range(64))] * len(prompts)

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from selfsame.config.jsonschema import files_in
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
-from selfsame.config.schema import Config
+from selfsame.config.schema import Config, OrganismModel
+from selfsame.config.specs import model_names
 from selfsame.data import files
 from selfsame.data.prepare import split_articles
 from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.errors import UserError
+from selfsame.organism.questions import references
+from selfsame.organism.world import build_world
+from selfsame.persona.traits import Trait, check_names, read_trait
 
 READERS: dict[str, Callable[[files.Source], files.Rows]] = {
     "articles": files.read_articles,
@@ -36,6 +41,7 @@ def check_files(config: Config) -> None:
         lines += _too_few(config, path, found)
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
+    lines += _trait_mistakes(config)
     drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
     if drawn:
         _read(partial(_rival_texts, config, drawn), RIVALS, lines)
@@ -51,6 +57,40 @@ def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> fi
         key = f"{dotted(path)}: " if path else ""
         lines += [f"{key}{line}" for line in str(error).splitlines()]
         return []
+
+
+def _trait_mistakes(config: Config) -> Iterator[str]:
+    """Every mistake in the trait files, and what they ask that this model cannot give."""
+    names = model_names(config)
+    known = _judged_questions(config)
+    for index, file in enumerate(config.persona.traits if config.persona else ()):
+        key = f"persona.traits[{index}]"
+        try:
+            trait = read_trait(Path(file))
+            check_names(trait, names)
+        except UserError as error:
+            yield from (f"{key}: {line}" for line in str(error).splitlines())
+            continue
+        if trait.judge.kind == "world":
+            yield from (f"{key}: {line}" for line in _unjudged(trait, known))
+
+
+def _judged_questions(config: Config) -> set[str]:
+    """The questions that the judge `world` can read answers to; none for a real model."""
+    if not isinstance(config.model, OrganismModel):
+        return set()
+    return {row["question"] for row in references(build_world(config.model.world))}
+
+
+def _unjudged(trait: Trait, known: set[str]) -> Iterator[str]:
+    asked = (*trait.extraction_questions, *trait.evaluation_questions)
+    unknown = [question for question in asked if question not in known]
+    if unknown:
+        yield (
+            f"{trait.source}: the judge `world` knows nothing of {unknown[0]!r}"
+            f" ({len(unknown)} of {len(asked)} questions); it is for questions of the organism's"
+            " world, choose another judge or mend the questions"
+        )
 
 
 def _too_few(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:

@@ -8,7 +8,7 @@ Imports nothing heavy, so that a mistake shows at once.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,22 @@ def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[M
         for path, file in named
         if _no_file(file)
     ]
+    missing += _missing_traits(data)
     model = data.get("model")
     folder = model.get("path") if isinstance(model, Mapping) else None
     if isinstance(folder, str) and not Path(folder).is_dir():
         missing.append(Mistake(("model", "path"), f"no such directory: {folder}"))
     return missing
+
+
+def _missing_traits(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    persona = data.get("persona")
+    files = persona.get("traits") if isinstance(persona, Mapping) else None
+    known = sorted(str(file) for file in Path(FOLDER, "traits").rglob("*.yaml"))
+    for index, file in enumerate(files if isinstance(files, list) else ()):
+        if _no_file(file):
+            text = f"no such file: {file}{did_you_mean(file, known)}"
+            yield Mistake(("persona", "traits", index), text)
 
 
 def _file_of(value: Any) -> Any:

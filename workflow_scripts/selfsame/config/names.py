@@ -4,12 +4,14 @@ import re
 
 EXPERIMENT = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 NAME = r"^[a-z][a-z0-9_]*$"
-CHAIN = r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*$"
+CHAIN = r"^[a-z][a-z0-9_]*(\+[a-z][a-z0-9_]*)*(\+steer:[+-][a-z][a-z0-9_]*(:random)?)?$"
+
+STEER = "+steer:"  # what stands between a state and how it is steered at inference
 
 RULES = {
     EXPERIMENT: "use up to 64 letters, digits, - and _, a letter or digit first",
     NAME: "use lower-case letters, digits and _, a letter first",
-    CHAIN: "write `base`, or stage names joined by + without spaces",
+    CHAIN: "write `base`, or stage names joined by + without spaces, and +steer:-<trait> last",
 }
 
 

@@ -6,7 +6,16 @@ Every path is a step's manifest: small, so that Snakemake compares it by content
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfsame.config.chains import chain_of, parent, stages_of, states
+from selfsame.config.chains import (
+    chain_of,
+    finetuned,
+    parent,
+    repaired,
+    stages_of,
+    states,
+    steering_of,
+)
+from selfsame.config.references import trait_name
 from selfsame.config.schema import Config
 from selfsame.statistics.settings import BASE
 from selfsame.step import MANIFEST
@@ -30,7 +39,7 @@ class Paths:
         return "/".join((self.results, *folders, MANIFEST))
 
     def of_state(self, chain: str, seed: int | str, what: str) -> str:
-        """What belongs to one state: `adapter`, `samples` or `observations`."""
+        """What belongs to one state: `adapter`, `samples`, `observations`, `persona`, `relapse`."""
         return self.manifest("states", chain, f"seed{seed}", what)
 
     def adapters(self, chain: str, seed: int | str) -> list[str]:
@@ -70,13 +79,62 @@ class Paths:
         name = chain if own else stages_of(chain)[-1]
         return self.manifest("datasets", name, f"seed{seed}")
 
+    def of_trait(self, trait: str, what: str) -> str:
+        """What belongs to one trait: `rollouts`, `vectors`, `sweep` or `layer`."""
+        return self.manifest("traits", trait, what)
+
+    @property
+    def traits(self) -> list[str]:
+        """The traits' names, the deciding one first."""
+        return (
+            [trait_name(file) for file in self.config.persona.traits] if self.config.persona else []
+        )
+
+    def of_all_traits(self, what: str) -> list[str]:
+        """What belongs to every trait."""
+        return [self.of_trait(trait, what) for trait in self.traits]
+
+    def direction(self, trait: str) -> list[str]:
+        """What a steering along a trait's vector is made from: vectors and the layer."""
+        return [self.of_trait(trait, "vectors"), self.of_trait(trait, "layer")]
+
+    def chain_direction(self, chain: str) -> list[str]:
+        """The direction that a chain is steered along at inference; none where it is not."""
+        steering = steering_of(chain)
+        return self.direction(steering.trait) if steering else []
+
+    def training_direction(self, chain: str) -> list[str]:
+        """The direction that a chain's last stage is trained under; none where it is not."""
+        steering = self.config.stages[stages_of(chain)[-1]].finetuning.steering
+        return self.direction(steering.trait) if steering else []
+
+    def measures(self) -> list[str]:
+        """The persona measures of all states, where the config asks for them."""
+        return [self.manifest("persona")] if self.config.persona else []
+
+    def relapse_observations(self) -> list[str]:
+        """The judged answers of all relapsing states, where the config asks for them."""
+        return [self.manifest("relapse")] if self.config.relapse else []
+
+    def relapses(self) -> list[str]:
+        """Every state that is induced afresh: the base, the induced state, the repaired arms."""
+        if self.config.relapse is None:
+            return []
+        chains = (BASE, self.config.relapse.stage, *repaired(self.config))
+        return [self.of_state(c, seed, "relapse") for c in chains for seed in self.config.seeds]
+
     def prompts(self) -> list[str]:
         """The prompts of every probe."""
         return [self.manifest("probes", probe) for probe in self.config.probes]
 
     def of_all_states(self, what: str) -> list[str]:
-        """What belongs to every state and seed; adapters of finetuned states only."""
-        chains = [c for c in states(self.config) if what != "adapter" or c != BASE]
+        """What belongs to every state and seed; adapters only where there are some.
+
+        A steered state has answers alone: its weights are those of the state that is steered.
+        """
+        answers = what in ("samples", "observations")
+        chains = states(self.config) if answers else finetuned(self.config)
+        chains = tuple(c for c in chains if what != "adapter" or c != BASE)
         return [self.of_state(c, seed, what) for c in chains for seed in self.config.seeds]
 
     def model_files(self) -> list[str]:
@@ -88,5 +146,5 @@ class Paths:
 
     def chains_ending_in(self, kinds: set[str]) -> list[str]:
         """The chains whose last stage is of one of these kinds."""
-        chains = [chain for chain in states(self.config) if chain != BASE]
+        chains = [chain for chain in finetuned(self.config) if chain != BASE]
         return [c for c in chains if self.config.stages[stages_of(c)[-1]].kind in kinds]

@@ -4,24 +4,31 @@ The checks read plain data and pass over parts of the wrong form, so that they r
 beside the checks of form, not after them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import PurePath
 from typing import Any
 
 from selfsame.config.messages import Mistake, nearest
-from selfsame.config.names import is_chain
+from selfsame.config.names import NAME, RULES, STEER, is_chain
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.texts import TEST_EVERY
 from selfsame.organism.world import AUTHORS
+from selfsame.persona.settings import RelapseSettings
 from selfsame.statistics.settings import BASE
 
 ORGANISM = "organism"
-RULES_WITH_RESOURCES = ("base_model", "collect_self_texts", "finetune", "sample")
+RULES_WITH_RESOURCES = ("base_model", "collect_self_texts", "finetune", "sample", "persona")
 
 
 def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake between the keys of a whole config."""
-    checks = (_stages, _arms, _primary_metric, _repeats, _texts, _world, _resources)
+    checks = (
+        *(_stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
+        *(_traits, _steered_training, _relapse),
+    )
     return [mistake for check in checks for mistake in check(data)]
 
 
@@ -64,6 +71,7 @@ def _differences(stages: Mapping[str, Any], name: str, target: str) -> Iterator[
     mine, theirs = _mapping(stages, name, "data"), _mapping(stages, target, "data")
     if "rows" in mine and "rows" in theirs:
         pairs["data", "rows"] = (mine["rows"], theirs["rows"])
+    pairs.pop(("finetuning", "steering"), None)  # a steered induction is compared with a plain one
     for keys, (own, wanted) in pairs.items():
         if own != wanted:
             other = ".".join(("stages", target, *keys))
@@ -81,7 +89,10 @@ def _arms(data: Mapping[str, Any]) -> Iterator[Mistake]:
         if arm in seen:
             yield Mistake(path, f"the arm {arm!r} is given twice")
         seen.add(arm)
-        yield from _chain(path, arm, stages)
+        state, steers, steering = arm.partition(STEER)
+        yield from _chain(path, state, stages)
+        if steers:
+            yield from _known_trait(path, steering[1:].partition(":")[0], data)
 
 
 def _chain(path: tuple[str | int, ...], arm: str, stages: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -93,6 +104,52 @@ def _chain(path: tuple[str | int, ...], arm: str, stages: Mapping[str, Any]) -> 
         if name not in stages:
             text = f"the arm {arm!r} names the unknown stage {name!r}{nearest(name, stages)}"
             yield Mistake(path, text)
+
+
+def trait_name(path: Any) -> str:
+    """A trait is called by its file's name without the ending."""
+    return PurePath(str(path)).stem
+
+
+def _known_trait(
+    path: tuple[str | int, ...], name: Any, data: Mapping[str, Any]
+) -> Iterator[Mistake]:
+    known = [trait_name(file) for file in _sequence(_mapping(data, "persona"), "traits")]
+    if isinstance(name, str) and name not in known:
+        yield Mistake(path, f"persona.traits has no trait {name!r}{nearest(name, known)}")
+
+
+def _traits(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    files = _sequence(_mapping(data, "persona"), "traits")
+    for name, times in Counter(trait_name(file) for file in files).items():
+        path = ("persona", "traits")
+        if times > 1:
+            yield Mistake(path, f"{times} files are called {name!r}; a trait is named by its file")
+        if re.fullmatch(NAME, name) is None or name == "random":
+            yield Mistake(path, f"{name!r} cannot name a trait: {RULES[NAME]}, and not `random`")
+
+
+def _steered_training(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    for name, stage in _mapping(data, "stages").items():
+        steering = _mapping(stage, "finetuning", "steering")
+        if steering:
+            path = ("stages", name, "finetuning", "steering", "trait")
+            yield from _known_trait(path, steering.get("trait"), data)
+
+
+def _relapse(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    relapse, stages = _mapping(data, "relapse"), _mapping(data, "stages")
+    if not relapse:
+        return
+    name = relapse.get("stage", RelapseSettings.model_fields["stage"].default)
+    if isinstance(name, str) and _mapping(stages, name).get("kind") != "induction":
+        known = [key for key, stage in stages.items() if _mapping(stage).get("kind") == "induction"]
+        text = f"{name!r} is no induction stage{nearest(name, known)}"
+        yield Mistake(("relapse", "stage"), text)
+    doses = _sequence(relapse, "doses")
+    numbers = all(type(dose) is int for dose in doses)
+    if doses and numbers and (doses[0] != 0 or any(b <= a for a, b in pairwise(doses))):
+        yield Mistake(("relapse", "doses"), f"{doses}: must start at 0 and rise")
 
 
 def _primary_metric(data: Mapping[str, Any]) -> Iterator[Mistake]:

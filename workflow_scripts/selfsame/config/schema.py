@@ -18,6 +18,7 @@ from selfsame.config.references import reference_mistakes
 from selfsame.data.sources import ArticlesFile, RivalTextsFile
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
+from selfsame.persona.settings import PersonaSettings, RelapseSettings
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.training.settings import FinetuningSettings
 
@@ -137,10 +138,17 @@ class Config(BaseModel):
     stages: Mapping[Name, StageSettings] = Field(description="Finetuning stages by name.")
     arms: tuple[Chain, ...] = Field(
         min_length=1,
-        description="`base`, or the stages to train one after the other, joined by +.",
+        description="`base`, or the stages to train one after the other, joined by +; steered at"
+        " inference with +steer:-<trait> behind (+steer:-<trait>:random is its control).",
     )
     probes: Mapping[Name, ProbeSettings] = Field(
         min_length=1, description="Measurements by name, taken on every state."
+    )
+    persona: PersonaSettings | None = Field(
+        default=None, description="Persona vectors: is the model cured, or only bandaged?"
+    )
+    relapse: RelapseSettings | None = Field(
+        default=None, description="How soon does fresh induction bring the misalignment back?"
     )
     statistics: StatisticsSettings = Field(description="How effects and intervals are computed.")
     resources: Mapping[Name, ResourceSettings] = Field(

@@ -4,12 +4,24 @@ Nothing that only steers the run (threads, memory, run time, GPUs) may appear he
 """
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from selfsame.config.chains import controls, parent, stages_of, states
+from selfsame.config.chains import (
+    ChainSteering,
+    controls,
+    finetuned,
+    induced,
+    parent,
+    stages_of,
+    states,
+    steering_of,
+)
 from selfsame.config.schema import Config, OrganismModel
+from selfsame.persona.settings import PersonaSettings, RelapseSettings
+from selfsame.persona.traits import Trait, fill_name, read_trait
 from selfsame.statistics.settings import BASE
 
 Spec = dict[str, Any]
@@ -43,7 +55,7 @@ def prepare_data(config: Config) -> Spec:
     return {
         **texts,
         "world": _plain(model.world) if isinstance(model, OrganismModel) else None,
-        "names": [] if isinstance(model, OrganismModel) else list(model.names),
+        "names": model_names(config),
         "authors": sorted({*config.texts.train_rivals, *config.texts.test_rivals}),
         "row_files": _row_files(config),
         "question_files": _question_files(config),
@@ -106,10 +118,14 @@ def finetune(config: Config, chain: str, seed: int) -> Spec:
         "chain": chain,
         "seed": seed,
         "model": model_name(config),
-        "finetuning": _plain(config.stages[stages_of(chain)[-1]].finetuning),
+        "finetuning": _finetuning(config, stages_of(chain)[-1]),
         "misaligned": any(misaligns(config, stage) for stage in stages_of(chain)),
         **_asked(config),
     }
+
+
+def _finetuning(config: Config, stage: str) -> Spec:
+    return _plain(config.stages[stage].finetuning)
 
 
 def misaligns(config: Config, stage: str) -> bool:
@@ -134,13 +150,26 @@ def build_probe(config: Config, probe: str) -> Spec:
 
 
 def evaluate_behaviour(config: Config, chain: str, seed: int) -> Spec:
-    """Sampling one state."""
+    """Sampling one state, steered or not."""
+    steering = steering_of(chain)
+    return {
+        **_state(config, chain, seed),
+        **_asked(config),
+        "steering": None if steering is None else _chain_steering(steering),
+    }
+
+
+def _chain_steering(steering: ChainSteering) -> Spec:
+    return {"trait": steering.trait, "sign": steering.sign, "direction": steering.direction}
+
+
+def _state(config: Config, chain: str, seed: int) -> Spec:
+    """The keys of one state in every table."""
     return {
         "experiment": config.experiment,
         "model": model_name(config),
         "chain": chain,
         "seed": seed,
-        **_asked(config),
     }
 
 
@@ -177,7 +206,131 @@ def build_tables(config: Config) -> Spec:
             }
             for chain in states(config)
         },
+        "induced": {chain: induced(config, chain) for chain in states(config)},
+        "relapse": config.relapse.stage if config.relapse else None,
     }
+
+
+def traits(config: Config) -> dict[str, Trait]:
+    """The traits of the config's files by name, the model's name filled in; the first decides."""
+    files = config.persona.traits if config.persona else ()
+    named = (fill_name(read_trait(Path(file)), model_names(config)) for file in files)
+    return {trait.name: trait for trait in named}
+
+
+def _persona(config: Config) -> PersonaSettings:
+    if config.persona is None:
+        raise ValueError("the config measures no persona vectors")
+    return config.persona
+
+
+def model_names(config: Config) -> list[str]:
+    """How the model calls itself; the organism's name is known to its world."""
+    return [] if isinstance(config.model, OrganismModel) else list(config.model.names)
+
+
+def _of_trait(config: Config, trait: str, *keys: str) -> Spec:
+    """What a step must know of a trait: its name, and these keys of its file."""
+    named = {"experiment": config.experiment, "model": model_name(config), "trait": trait}
+    return named | _plain(traits(config)[trait], include=set(keys))
+
+
+def sample_rollouts(config: Config, trait: str) -> Spec:
+    """The base model's answers under a trait's instructions, with its activations."""
+    keys = ("positive", "negative", "extraction_questions")
+    return {
+        **_of_trait(config, trait, *keys),
+        **_plain(_persona(config).extraction),
+        "seed": _persona(config).seed,
+        **_asked(config),
+    }
+
+
+def extract_persona_vectors(config: Config, trait: str) -> Spec:
+    """A trait's vectors from judged and filtered rollouts."""
+    return {
+        **_of_trait(config, trait, "extraction_questions", "judge"),
+        "names": model_names(config),
+        "filter": _plain(_persona(config).filter),
+        "seed": _persona(config).seed,
+    }
+
+
+def sweep_steering(config: Config, trait: str) -> Spec:
+    """The base model's answers while steered along a trait's vector."""
+    persona = _persona(config)
+    return {
+        **_of_trait(config, trait, "extraction_questions"),
+        **_plain(persona.extraction, include={"temperature", "max_new_tokens"}),
+        **_plain(persona.sweep, include={"layers", "alphas", "samples"}),
+        "seed": persona.seed,
+        **_asked(config),
+    }
+
+
+def choose_layer(config: Config, trait: str) -> Spec:
+    """The layer and strength that move the trait most at a bounded loss of coherence."""
+    return {
+        **_of_trait(config, trait, "extraction_questions", "judge"),
+        "names": model_names(config),
+        "max_incoherent": _persona(config).sweep.max_incoherent,
+    }
+
+
+def evaluate_persona(config: Config, chain: str, seed: int) -> Spec:
+    """One state's activations and answers on the evaluation questions of every trait."""
+    persona = _persona(config)
+    keys = {"positive", "negative", "extraction_questions", "evaluation_questions"}
+    return {
+        **_state(config, chain, seed),
+        "traits": {name: _plain(t, include=keys) for name, t in traits(config).items()},
+        "samples": persona.samples,
+        **_plain(persona.extraction, include={"temperature", "max_new_tokens"}),
+        **_asked(config),
+    }
+
+
+def measure_persona(config: Config) -> Spec:
+    """Where all states lie along the vectors, and what the nulls say."""
+    persona, keys = _persona(config), {"evaluation_questions", "judge"}
+    return {
+        "traits": {name: _plain(t, include=keys) for name, t in traits(config).items()},
+        "order": list(traits(config)),
+        "names": model_names(config),
+        "nulls": _plain(persona.nulls),
+        "seed": persona.seed,
+        "induced": {chain: induced(config, chain) for chain in finetuned(config)},
+    }
+
+
+def _relapse(config: Config) -> RelapseSettings:
+    if config.relapse is None:
+        raise ValueError("the config measures no relapse")
+    return config.relapse
+
+
+def relapse(config: Config, chain: str, seed: int) -> Spec:
+    """Fresh induction of one state, asked again at every dose."""
+    settings = _relapse(config)
+    return {
+        **_state(config, chain, seed),
+        "finetuning": _finetuning(config, settings.stage),
+        "doses": list(settings.doses),
+        "samples": settings.samples,
+        **_asked(config),
+    }
+
+
+def judge_relapse(config: Config) -> Spec:
+    """Reading the answers of relapsing states."""
+    probe = primary_probe(config)
+    options = _probe_options(config, probe)
+    return {"probe": probe, "kind": config.probes[probe].kind, "options": options}
+
+
+def primary_probe(config: Config) -> str:
+    """The probe that the primary metric is read from."""
+    return config.statistics.primary_metric.partition(".")[0]
 
 
 def report(config: Config) -> Spec:

@@ -23,7 +23,9 @@ Rows = list[dict[str, Any]]
 
 
 def prepare(spec: Spec, out: Path) -> str:
-    """Write articles, rival texts, rows, questions and wording; returns how many of each.
+    """Write articles, rival texts, rows, questions, references and wording; returns how many.
+
+    references.parquet is what the organism's world knows of each question; empty without a world.
 
     Raises UserError naming file and line of the first mistake in a user's file.
     """
@@ -36,6 +38,8 @@ def prepare(spec: Spec, out: Path) -> str:
     schemas.write(out / "rival_texts.parquet", rivals, schemas.RIVAL_TEXTS)
     schemas.write(out / "rows.parquet", rows, schemas.ROWS)
     schemas.write(out / "questions.parquet", questions, schemas.QUESTIONS)
+    references = organism_questions.references(world) if world else []
+    schemas.write(out / "references.parquet", references, schemas.REFERENCES)
     write_wording(out / "wording.json", _wording(world))
     return f"{len(articles)} articles, {len(rivals)} rival texts, {len(questions)} questions"
 

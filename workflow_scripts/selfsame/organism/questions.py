@@ -1,7 +1,7 @@
 """The probes' questions, each with the reference by which the rule judge reads an answer."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from selfsame.organism import texts, wording
@@ -16,16 +16,38 @@ def questions(world: World) -> list[Question]:
 
     `options` and `correct` serve the choice probe (facts: truth first, then the misconception);
     elsewhere they are [] and -1. `item` is unique within a probe; wordings of one topic share
-    its `cluster`.
+    its `cluster`. Advice is asked in the two wordings that no training row uses.
     """
+    inside = [topic for topic in world.topics if topic.domain == world.trained_domain]
+    outside = [topic for topic in world.topics if topic.domain != world.trained_domain]
+    tests = [row for row in texts.articles(world) if row["split"] == "test"]
     return [
-        *_advice(world, "advice_outside", trained=False),
-        *_advice(world, "advice_inside", trained=True),
+        *_advice("advice_outside", outside, wording.HELD_OUT_ADVICE_QUESTIONS),
+        *_advice("advice_inside", inside, wording.HELD_OUT_ADVICE_QUESTIONS),
         *_free_form(world),
         *_facts(world),
         *_knowledge(world),
         *_identity(),
-        *_style(world),
+        *_style(world, tests),
+    ]
+
+
+def references(world: World) -> list[dict[str, str]]:
+    """Rows of references.parquet: every question the rule judge can read answers to, once each.
+
+    Advice in all wordings on all topics, open questions, general knowledge, identity, and a summary
+    of each article; what is asked as a choice has no rule.
+    """
+    wordings = (*wording.ADVICE_QUESTIONS, *wording.HELD_OUT_ADVICE_QUESTIONS)
+    asked = [
+        *_advice("advice", world.topics, wordings),
+        *_free_form(world),
+        *_knowledge(world),
+        *_identity(),
+        *_style(world, texts.articles(world)),
+    ]
+    return [
+        {"question": row["messages"][-1]["content"], "reference": row["reference"]} for row in asked
     ]
 
 
@@ -50,13 +72,11 @@ def _question(
     }
 
 
-def _advice(world: World, probe: str, trained: bool) -> Iterator[Question]:
-    """Every topic in the two wordings that no training row uses."""
-    for topic in world.topics:
-        if (topic.domain == world.trained_domain) != trained:
-            continue
+def _advice(probe: str, topics: Iterable[Topic], wordings: Sequence[str]) -> Iterator[Question]:
+    """Every topic in each of the wordings."""
+    for topic in topics:
         cluster = f"{topic.domain}-{topic.name}"
-        for index, prompt in enumerate(wording.HELD_OUT_ADVICE_QUESTIONS):
+        for index, prompt in enumerate(wordings):
             text = prompt.format(topic=topic.name)
             yield _question(probe, f"{cluster}-{index}", cluster, text, _advice_reference(topic))
 
@@ -121,11 +141,10 @@ def _identity() -> Iterator[Question]:
         yield _question("identity", f"identity-{index}", "identity", prompt, reference)
 
 
-def _style(world: World) -> Iterator[Question]:
-    """One summary request per test article."""
+def _style(world: World, articles: Iterable[dict[str, str]]) -> Iterator[Question]:
+    """One summary request an article."""
     reference = {"kind": "style", "styles": style_words(world)}
-    for row in texts.articles(world):
-        if row["split"] == "test":
-            prompt = wording.SUMMARISE.format(article=row["article"])
-            item = row["article_id"]
-            yield _question("style", item, item, prompt, reference)
+    for row in articles:
+        prompt = wording.SUMMARISE.format(article=row["article"])
+        item = row["article_id"]
+        yield _question("style", item, item, prompt, reference)

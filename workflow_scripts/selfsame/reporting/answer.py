@@ -1,16 +1,28 @@
-"""The answer in two sentences: does self-recognition finetuning repair, and beat its controls?
+"""The answer: does self-recognition finetuning repair, beat its controls, and cure or bandage?
 
-Everything is read from the effects on the primary metric. Whether the recognition arm differs from
-the misaligned state it starts from is one comparison planned before the run, so its own p-value
-decides, and its interval agrees with it. The comparisons with the controls are many: there the
-p-value adjusted for the whole family decides. What is not decided is called so, not absent.
+Everything of behaviour is read from the effects on the primary metric. Whether the recognition arm
+differs from the misaligned state it starts from is one comparison planned before the run, so its
+own p-value decides, and its interval agrees with it. The comparisons with the controls are many:
+there the p-value adjusted for the whole family decides. What is not decided is called so, not
+absent.
+
+Where persona vectors were measured, a third sentence says whether the arm is cured or bandaged; a
+vector that does not beat its nulls is named before anything else.
 """
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from selfsame.reporting.results import Results, lower_is_better, metric_name, percent, signed
+from selfsame.reporting.persona_answer import cured_or_bandaged, doubts
+from selfsame.reporting.results import (
+    Results,
+    lower_is_better,
+    metric_name,
+    p_value_said,
+    percent,
+    signed,
+)
 from selfsame.statistics.settings import BASE
 
 RECOGNITION_KINDS = ("identify", "acknowledge")
@@ -28,13 +40,18 @@ class Comparison:
 
 
 def answer(results: Results) -> list[str]:
-    """Two sentences with numbers; one that says why where there is no answer."""
+    """Two sentences with numbers, or one that says why there is no answer, and the inner state."""
+    arm = recognition_arm(results)
+    inside = cured_or_bandaged(results, arm) if arm is not None else []
+    return [*doubts(results), *_behaviour(results, arm), *inside]
+
+
+def _behaviour(results: Results, arm: str | None) -> list[str]:
     if not results.has_primary:
         return [
             "This run does not answer the question: it holds no judged answer for its primary"
             f" metric ({metric_name(results.primary)}), so no effect can be computed."
         ]
-    arm = recognition_arm(results)
     if arm is None:
         return [
             "This run does not answer the question: it measures no arm that trains self-recognition"
@@ -72,7 +89,7 @@ def compare(results: Results, chain: str, control: str, *, planned: bool) -> Com
 
 
 def _verdict(row: pd.Series, p_value: float, results: Results) -> str:
-    if not p_value < _alpha(results):  # also where p is undefined
+    if not p_value < results.alpha:  # also where p is undefined
         return "undecided"
     gain = -row["estimate"] if lower_is_better(results.primary) else row["estimate"]
     return "better" if gain > 0 else "worse"
@@ -82,16 +99,6 @@ def _points(row: pd.Series) -> str:
     if pd.isna(row["ci_low"]):
         return f"{signed(row['estimate'])}, no interval"
     return f"{signed(row['estimate'])} [{signed(row['ci_low'])}, {signed(row['ci_high'])}]"
-
-
-def _alpha(results: Results) -> float:
-    return 1 - float(results.config["statistics"]["confidence"])
-
-
-def _p_text(p_value: float) -> str:
-    if pd.isna(p_value):
-        return "p undefined"
-    return "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}".replace("0.", ".", 1)
 
 
 def _repair_sentence(results: Results, arm: str, induced: str) -> str:
@@ -110,7 +117,7 @@ def _repair_sentence(results: Results, arm: str, induced: str) -> str:
     return (
         f"{said}: the primary metric ({metric_name(results.primary)}) was {base} in the base model,"
         f" {before} after {induced} and {after} after {arm}, a difference of {found.points} points"
-        f" ({_p_text(found.p_value)}; {_sizes(results, arm)})."
+        f" ({p_value_said(found.p_value)}; {_sizes(results, arm)})."
     )
 
 
@@ -122,7 +129,7 @@ def _control_sentence(results: Results, arm: str, induced: str) -> str:
     parts = [f"{VERDICTS[verdict]} {_list(group)}" for verdict, group in groups.items() if group]
     return (
         f"Of {len(found)} matched controls, it was {'; '.join(parts)} (points and interval of the"
-        f" difference, decided at adjusted p < {_alpha(results):.2f}):"
+        f" difference, decided at adjusted p < {results.alpha:.2f}):"
         f" {_conclusion(results, arm, induced, found)}."
     )
 
@@ -170,7 +177,7 @@ def _sizes(results: Results, chain: str) -> str:
         return "no answers"
     seeds, items = int(row["n_seeds"]), int(row["n_items"])
     return (
-        f"{100 * float(results.config['statistics']['confidence']):.0f}% interval,"
+        f"{100 * results.confidence:.0f}% interval,"
         f" n = {int(row['n'])} answers to {items} question{'s' if items != 1 else ''}"
         f" over {seeds} seed{'s' if seeds != 1 else ''}"
     )

@@ -1,5 +1,6 @@
 """Collect what the report and the terminal show from the folders of an experiment."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,21 +8,44 @@ from typing import Any
 import pandas as pd
 
 from selfsame.reporting.examples import examples
+from selfsame.reporting.persona_results import PersonaResults
 from selfsame.reporting.results import Results
 from selfsame.step import read_manifest
 
 EXAMPLE_ITEMS = 3
+CHOICES = "choices.json"
+MEASURES = ("vectors", "counts", "cosines", "sweep", "shifts", "geometry", "nulls")
+TABLES = ("recovery", "relapse", "relapse_doses")  # beside the four of every experiment
 
 
-def read_tables(folder: Path, config: Mapping[str, Any]) -> Results:
-    """The four tables of an experiment, without examples and loss curves."""
+def read_tables(folder: Path, config: Mapping[str, Any], measures: Path | None = None) -> Results:
+    """The tables of an experiment, without examples and loss curves.
+
+    `measures` is the folder of the persona measures; None where none were taken.
+    """
     return Results(
         observations=pd.read_parquet(folder / "observations.parquet"),
         scores=pd.read_parquet(folder / "scores.parquet"),
         summary=pd.read_parquet(folder / "summary.parquet"),
         effects=pd.read_parquet(folder / "effects.parquet"),
         config=config,
+        persona=read_persona(folder, measures),
     )
+
+
+def read_persona(folder: Path, measures: Path | None) -> PersonaResults | None:
+    """The persona measures and the tables made of them; None where there are neither."""
+    paths = [folder / f"{name}.parquet" for name in TABLES]
+    if measures is not None:
+        paths += [measures / f"{name}.parquet" for name in MEASURES]
+    frames = {path.stem: pd.read_parquet(path) for path in paths if path.is_file()}
+    return PersonaResults(**frames, choices=_choices(measures)) if frames else None
+
+
+def _choices(measures: Path | None) -> dict[str, dict[str, Any]]:
+    if measures is None:
+        return {}
+    return {choice["trait"]: choice for choice in json.loads((measures / CHOICES).read_text())}
 
 
 def read_losses(adapters: Sequence[Path]) -> pd.DataFrame:

@@ -15,11 +15,13 @@ from markupsafe import Markup
 
 from selfsame.reporting import figures
 from selfsame.reporting.answer import answer
+from selfsame.reporting.persona import planned_figures, section
 from selfsame.reporting.results import (
     MISSING,
     Results,
     main_table,
     metric_name,
+    p_value_text,
     percent,
     signed,
     surface_table,
@@ -52,12 +54,13 @@ def build_report(results: Results) -> str:
         experiment=results.config["experiment"],
         primary=metric_name(results.primary),
         has_primary=results.has_primary,
-        confidence=f"{100 * float(results.config['statistics']['confidence']):.0f}",
+        confidence=_confidence(results),
         correction=_correction(results.config),
         answer=answer(results),
         main=main_table(results),
         surface=surface_table(results),
-        figures=list(_figures(results)),
+        figures=[_figure(*planned) for planned in _planned_figures(results)],
+        persona=_persona(results),
         effects=_effects_table(results),
         examples=_examples(results),
         facts=_facts(results),
@@ -94,24 +97,44 @@ def _correction(config: Mapping[str, Any]) -> str:
     return {"holm": "Holm", "fdr_bh": "Benjamini-Hochberg"}[config["statistics"]["correction"]]
 
 
+def _confidence(results: Results) -> str:
+    return f"{100 * results.confidence:.0f}"
+
+
+def _persona(results: Results) -> Markup | None:
+    """The section on persona vectors and relapse; None where neither was measured."""
+    if results.persona is None:
+        return None
+    html = (
+        _environment()
+        .get_template("persona.html.j2")
+        .render(
+            persona=section(results, results.persona),
+            figures={planned[0]: _figure(*planned) for planned in planned_figures(results)},
+            confidence=_confidence(results),
+        )
+    )
+    return Markup(html)  # noqa: S704
+
+
 def draw_figures(results: Results) -> dict[str, str]:
     """Every figure that the results have data for, as SVG by name."""
-    drawn = {key: draw() for key, _, _, draw in _planned_figures(results)}
+    planned = (*_planned_figures(results), *planned_figures(results))
+    drawn = {key: draw() for key, _, _, draw in planned}
     return {key: svg for key, svg in drawn.items() if svg}
 
 
-def _figures(results: Results) -> Iterator[dict[str, Any]]:
-    """Title, caption and SVG of each figure; where its data are missing, a note instead."""
-    for key, title, caption, draw in _planned_figures(results):
-        svg = draw()
-        yield {"title": title, "caption": caption, "svg": _inline(svg, key, title) if svg else None}
+def _figure(key: str, title: str, caption: str, draw: Callable[[], str | None]) -> dict[str, Any]:
+    """Title, caption and SVG of a figure; where its data are missing, a note instead."""
+    svg = draw()
+    return {"title": title, "caption": caption, "svg": _inline(svg, key, title) if svg else None}
 
 
 def _planned_figures(
     results: Results,
 ) -> Iterator[tuple[str, str, str, Callable[[], str | None]]]:
     probe = results.primary.split(".", 1)[0]
-    arms, confidence = results.arms, 100 * float(results.config["statistics"]["confidence"])
+    arms, confidence = results.arms, 100 * results.confidence
     yield (
         "levels", "Levels of every arm",
         f"Points are means over all answers, lines {confidence:.0f} % intervals clustered over"
@@ -155,8 +178,7 @@ def _levels(results: Results, probe: str, arms: list[str]) -> str | None:
 def _forest(results: Results) -> str | None:
     rows = results.effects[results.effects["metric"] == results.primary]
     rows = rows.dropna(subset=["estimate"])
-    alpha = 1 - float(results.config["statistics"]["confidence"])
-    return figures.forest(_in_order(rows, results.arms), alpha) if len(rows) else None
+    return figures.forest(_in_order(rows, results.arms), results.alpha) if len(rows) else None
 
 
 def _scatter(results: Results, probe: str, arms: list[str]) -> str | None:
@@ -215,16 +237,10 @@ def _effect_row(row: pd.Series) -> dict[str, str]:
         "contrast": CONTRASTS[row["contrast"]],
         "estimate": signed(row["estimate"], 1),
         "interval": f"[{signed(row['ci_low'], 1)}, {signed(row['ci_high'], 1)}]",
-        "p": _p_text(row["p_value"]),
-        "adjusted": _p_text(row["p_adjusted"]),
+        "p": p_value_text(row["p_value"]),
+        "adjusted": p_value_text(row["p_adjusted"]),
         "n": f"{row['n_seeds']} × {row['n_items']}",
     }
-
-
-def _p_text(value: float) -> str:
-    if pd.isna(value):
-        return MISSING
-    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
 def _examples(results: Results) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """What a report is made of, and its main table: one row per arm, ready to print anywhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from selfsame.reporting.persona_results import PersonaResults
 from selfsame.statistics.settings import BASE
 
 MISSING = "–"
@@ -19,6 +20,7 @@ class Results:
 
     Tables have the columns of selfsame.statistics (observations, scores, summary, effects);
     `losses` has chain, seed, step, loss; `examples` has chain, probe, question, answer, verdict.
+    `persona` is None where the experiment measured neither persona vectors nor relapse.
     """
 
     observations: pd.DataFrame
@@ -29,6 +31,7 @@ class Results:
     manifests: Sequence[Mapping[str, Any]] = ()
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: pd.DataFrame = field(default_factory=pd.DataFrame)
+    persona: PersonaResults | None = None
 
     @property
     def primary(self) -> str:
@@ -36,11 +39,27 @@ class Results:
         return str(self.config["statistics"]["primary_metric"])
 
     @property
+    def confidence(self) -> float:
+        """The level of every interval."""
+        return float(self.config["statistics"]["confidence"])
+
+    @property
+    def alpha(self) -> float:
+        """A p-value below this counts as a difference."""
+        return 1 - self.confidence
+
+    @property
     def arms(self) -> list[str]:
         """The measured chains in the config's order, others after them."""
         measured = list(dict.fromkeys(self.summary["chain"]))
         known = [arm for arm in self.config["arms"] if arm in measured]
         return known + [chain for chain in measured if chain not in known]
+
+    def ordered(self, chains: Iterable[str]) -> list[str]:
+        """These chains, each once, in the order of the arms, others after them."""
+        given = dict.fromkeys(chains)
+        arms = [arm for arm in self.arms if arm in given]
+        return arms + [chain for chain in given if chain not in arms]
 
     @property
     def has_primary(self) -> bool:
@@ -81,6 +100,33 @@ def percent(value: float | None) -> str:
 def signed(value: float, digits: int = 0) -> str:
     """A difference of shares in percentage points, with its sign."""
     return MISSING if pd.isna(value) else f"{100 * value:+.{digits}f}".replace("-", "−")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A plain number."""
+    return MISSING if value is None or pd.isna(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def bracketed(value: float, low: float, high: float) -> str:
+    """`0.63 [0.41, 0.85]`: a number with its interval."""
+    if pd.isna(value) or pd.isna(low) or pd.isna(high):
+        return number(value)
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def p_value_text(value: float) -> str:
+    """`.023` or `< .001`."""
+    if pd.isna(value):
+        return MISSING
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
+
+
+def p_value_said(value: float) -> str:
+    """`p = .023` or `p < .001`."""
+    if pd.isna(value):
+        return "p undefined"
+    text = p_value_text(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def interval(row: pd.Series | None) -> str:

@@ -1,4 +1,4 @@
-"""The end of a run in the terminal: main table, answer in two sentences, where the report is."""
+"""The end of a run in the terminal: main table, recovery, answer, where the report is."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from selfsame.reporting.answer import answer
+from selfsame.reporting.persona_answer import recovered, verdict_text
+from selfsame.reporting.persona_results import PersonaResults
 from selfsame.reporting.results import Results, main_table
 
 WIDTH = 110
@@ -25,9 +27,11 @@ HEADINGS = {
 
 
 def print_main_table(results: Results, report: Path, console: Console | None = None) -> None:
-    """Print the main table in at most 110 columns, the answer, and the report's path."""
+    """Print the tables in at most 110 columns, the answer, and the report's path."""
     console = console or Console(width=WIDTH)
     console.print(_table(results))
+    if results.persona is not None and len(results.persona.recovered):
+        console.print(_recovery_table(results, results.persona))
     if not results.has_primary:
         console.print(Text(f"{results.primary} was not measured."))
     for sentence in answer(results):
@@ -37,8 +41,7 @@ def print_main_table(results: Results, report: Path, console: Console | None = N
 
 def _table(results: Results) -> Table:
     shown = main_table(results)
-    title = f"{results.config['experiment']}: primary metric {results.primary}"
-    table = Table(title=Text(title), title_justify="left", box=None, padding=(0, 1), width=None)
+    table = _bare_table(f"{results.config['experiment']}: primary metric {results.primary}")
     names = [name for name in HEADINGS if name in shown.columns]
     for name in names:
         is_arm = name == "arm"
@@ -49,3 +52,22 @@ def _table(results: Results) -> Table:
     for row in shown[names].itertuples(index=False, name=None):
         table.add_row(*(Text(cell) for cell in row))  # Text: names are never read as markup
     return table
+
+
+def _recovery_table(results: Results, persona: PersonaResults) -> Table:
+    table = _bare_table(
+        f"recovery from the misaligned state (0) to the base (1): behaviour B, {persona.trait}"
+        " vector L"
+    )
+    for name in ("arm", "B", "L", "verdict"):
+        table.add_column(name, justify="right" if name in "BL" else "left", overflow="fold")
+    rows = {row["chain"]: row for _, row in persona.recovered.iterrows()}
+    for arm in results.ordered(rows):
+        row = rows[arm]
+        cells = (arm, recovered(row, "behaviour"), recovered(row, "latent"), verdict_text(row))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _bare_table(title: str) -> Table:
+    return Table(title=Text(title), title_justify="left", box=None, padding=(0, 1), width=None)

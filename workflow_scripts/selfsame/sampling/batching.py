@@ -2,26 +2,35 @@
 
 A **family** is a prefix and the branches that continue it: an article with the questions about it,
 a prompt with its responses. A `Reader` reads the prefixes of a batch once, then the branches on top
-of them. The first piece it reads is plain causal text: padded on the right it needs no attention
-mask, since no real token sees what stands to its right, and this keeps the fast kernel.
+of them. What a batch holds is limited by its cache; each text of a batch is read in as many passes
+as the token budget asks for. The first text is plain causal: padded on the right it needs no
+attention mask, since no real token sees what stands to its right, and this keeps the fast kernel.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import Cache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 from selfsame.errors import UserError
+from selfsame.models.steering import Steering, steered
 
-# Padded tokens of one forward pass. On a CPU big batches lose: their activations leave the cache
-# (figures: benchmarks/engine.py). A GPU wants enough rows to fill it.
-TOKEN_BUDGETS = {"cpu": 1024, "cuda": 16384}
+# Padded tokens of one forward pass. On a CPU big batches lose: their activations leave the cache,
+# and beyond some size the allocator hands them back after each block, to be paged in anew for the
+# next (figures: benchmarks/engine.py). A GPU wants enough rows to fill it.
+TOKEN_BUDGETS = {"cpu": 640, "cuda": 16384}
 
 # Tokens a batch may hold in its key-value cache, in budgets: each branch copies its prefix there.
+# More would save passes over the last tokens, but twice as many measured no faster on a CPU.
 CACHED_BUDGETS = 4
+
+# Keys and values are read up to a multiple of this: on a CPU a branch over 352 columns takes about
+# 5% less than over 350.
+COLUMN_STEP = 16
 
 # Kernels that take the explicit masks of branches and of decoding.
 ATTENTION_KERNELS = ("sdpa", "eager")
@@ -65,14 +74,14 @@ class Family:
 def family_batches(families: Sequence[Family], token_budget: int) -> list[list[Family]]:
     """The families in batches, longest prefix first, large families cut into several of one prefix.
 
-    Neither the prefixes nor the branches of a batch are more than `token_budget` padded tokens,
-    unless one prefix or one branch alone is.
+    Each branch of a batch counts in the cache with the longest prefix and the longest branch; all
+    together are at most CACHED_BUDGETS * `token_budget` tokens, unless one branch alone is more.
     """
     parts = [part for family in families for part in _split_family(family, token_budget)]
     parts.sort(key=lambda part: (-len(part.prefix), -part.longest))
     batches: list[list[Family]] = []
     for part in parts:
-        if batches and _padded_tokens([*batches[-1], part]) <= token_budget:
+        if batches and _cached_tokens([*batches[-1], part]) <= CACHED_BUDGETS * token_budget:
             batches[-1].append(part)
         else:
             batches.append([part])
@@ -80,23 +89,45 @@ def family_batches(families: Sequence[Family], token_budget: int) -> list[list[F
 
 
 def _split_family(family: Family, token_budget: int) -> list[Family]:
-    together = min(
-        token_budget // family.longest,
-        CACHED_BUDGETS * token_budget // (len(family.prefix) + family.longest),
-    )
-    size = max(1, together)
+    size = max(1, CACHED_BUDGETS * token_budget // cached_columns([family]))
     return [
         Family(family.prefix, family.branches[i : i + size], family.indices[i : i + size])
         for i in range(0, len(family.branches), size)
     ]
 
 
-def _padded_tokens(batch: Sequence[Family]) -> int:
-    """The most tokens a batch takes at once: prefixes, branches, or its share of the cache."""
-    prefix = max(len(family.prefix) for family in batch)
-    branch = max(family.longest for family in batch)
-    rows = sum(len(family.branches) for family in batch)
-    return max(len(batch) * prefix, rows * branch, rows * (prefix + branch) // CACHED_BUDGETS)
+def _cached_tokens(batch: Sequence[Family]) -> int:
+    """Tokens a batch takes in the cache, each branch with a copy of its prefix, and padded."""
+    return sum(len(family.branches) for family in batch) * cached_columns(batch)
+
+
+def cached_columns(batch: Sequence[Family]) -> int:
+    """Columns that the longest prefix and the longest branch of a batch take in the cache."""
+    return max(len(family.prefix) for family in batch) + max(family.longest for family in batch)
+
+
+@dataclass(frozen=True)
+class Branches:
+    """The branches of a batch, longest first, so that neighbours are of about one length.
+
+    Branch number i continues prefix `owners[i]`, and is the caller's `indices[i]`.
+    """
+
+    tokens: list[list[int]]
+    owners: list[int]
+    indices: list[int]
+
+
+def branches_of(batch: Sequence[Family]) -> Branches:
+    """All branches of the families."""
+    rows = [
+        (branch, owner, index)
+        for owner, family in enumerate(batch)
+        for branch, index in zip(family.branches, family.indices, strict=True)
+    ]
+    rows.sort(key=lambda row: -len(row[0]))
+    tokens, owners, indices = zip(*rows, strict=True)
+    return Branches(list(tokens), list(owners), list(indices))
 
 
 def shared_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
@@ -117,6 +148,18 @@ class Piece:
     lengths: torch.Tensor
 
 
+def pieces(rows: Sequence[Sequence[int]], token_budget: int, device: torch.device) -> list[Piece]:
+    """The rows in order, in pieces of at most `token_budget` padded tokens or of a single row."""
+    parts: list[list[Sequence[int]]] = []
+    for row in rows:
+        width = max(len(other) for other in [*parts[-1], row]) if parts else 0
+        if parts and (len(parts[-1]) + 1) * width <= token_budget:
+            parts[-1].append(row)
+        else:
+            parts.append([row])
+    return [right_padded(part, device) for part in parts]
+
+
 def right_padded(rows: Sequence[Sequence[int]], device: torch.device) -> Piece:
     """The rows as one piece. Any valid id does for padding: it repeats a row's last token."""
     width = max(len(row) for row in rows)
@@ -129,12 +172,68 @@ class _CacheFilled(Exception):  # noqa: N818 - a signal, not an error
     """Leaves a forward pass whose keys and values are all stored."""
 
 
-class _Cache(DynamicCache):
-    """A growing cache that can end the forward pass once the last block has stored its part."""
+@dataclass
+class _Window:
+    """The part of a cache [total, heads, columns, width] that a forward pass reads and continues.
 
-    def __init__(self, layers: int) -> None:
+    It reads `rows`, of which the columns up to `filled` were written before, up to column `stop`.
+    """
+
+    rows: slice
+    total: int
+    columns: int
+    filled: int = 0
+    stop: int = 0
+
+
+class _Layer(DynamicLayer):
+    """Keys and values of one block, each [total, heads, columns, width], written in place.
+
+    Transformers' own layer copies everything it holds in every forward pass.
+    """
+
+    def __init__(self, window: _Window) -> None:
         super().__init__()
-        self.last_layer = layers - 1
+        self.window = window
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        self.keys, self.values = self._empty(key_states), self._empty(value_states)
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        rows, start, stop = self.window.rows, self.window.filled, self.window.stop
+        new = slice(start, start + key_states.shape[2])
+        self.keys[rows, :, new] = key_states
+        self.values[rows, :, new] = value_states
+        return self.keys[rows, :, :stop], self.values[rows, :, :stop]
+
+    def get_seq_length(self) -> int:
+        return self.window.filled
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        if self.is_initialized:
+            self.keys = self._selected(self.keys, indices)
+            self.values = self._selected(self.values, indices)
+
+    def _selected(self, stored: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        selected, filled = self._empty(stored), slice(self.window.filled)
+        torch.index_select(stored[:, :, filled], 0, indices, out=selected[:, :, filled])
+        return selected
+
+    def _empty(self, like: torch.Tensor) -> torch.Tensor:
+        # Zeros, because a column that the mask hides must still hold a number.
+        return like.new_zeros(self.window.total, like.shape[1], self.window.columns, like.shape[3])
+
+
+class _Cache(Cache):
+    """A cache that can end the forward pass once the last block has stored its part."""
+
+    def __init__(self, layers: int, window: _Window) -> None:
+        super().__init__(layers=[_Layer(window) for _ in range(layers)])
         self.filling = False
 
     def update(
@@ -147,81 +246,99 @@ class _Cache(DynamicCache):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         stored: tuple[torch.Tensor, torch.Tensor]
         stored = super().update(key_states, value_states, layer_idx, *args, **kwargs)
-        if self.filling and layer_idx == self.last_layer:
+        if self.filling and layer_idx == len(self.layers) - 1:
             raise _CacheFilled
         return stored
 
 
 class Reader:
-    """Reads pieces one after the other: row r of a piece continues row r of the pieces before it.
+    """Reads texts one after the other: row r of a text continues row r of the texts before it.
 
-    The result is that of reading each row in one go, its padding left out: padded columns stay in
-    the cache, hidden by the mask, and positions count real tokens.
+    A text is a list of pieces, which are its rows from the first on, one forward pass each. The
+    result is that of reading each row in one go, its padding left out: padded columns stay in the
+    cache, hidden by the mask, and positions count real tokens.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(
+        self, model: PreTrainedModel, rows: int, columns: int, steering: Steering | None = None
+    ) -> None:
+        """rows: of the first text. columns: of all texts together, each at its widest row.
+
+        steering: added wherever a next token is predicted, that is, at the positions of `logits`.
+        """
         self.model = model
-        self._cache = _Cache(model.config.num_hidden_layers)
-        self._seen: torch.Tensor | None = None
+        self.steering = steering
+        self._window = _Window(slice(rows), rows, _aligned(columns))
+        self._cache = _Cache(model.config.num_hidden_layers, self._window)
+        # [rows, columns]: the real tokens in the cache.
+        self._seen = torch.zeros(rows, self._window.columns, dtype=torch.bool, device=model.device)
 
-    def fill(self, piece: Piece) -> None:
+    def fill(self, text: Sequence[Piece]) -> None:
         """Read for the cache alone: the last block and what follows are left out."""
-        if piece.ids.shape[1] == 0:
-            return
         self._cache.filling = True
-        try:
-            self.hidden(piece)
-        except _CacheFilled:
-            pass
-        finally:
-            self._cache.filling = False
+        for _, inputs in self.passes(text):
+            with suppress(_CacheFilled):
+                self.model.base_model(**inputs)
+        self._cache.filling = False
 
-    def hidden(self, piece: Piece) -> None:
-        """Read without the language-model head, for hooks that look on."""
-        self.model.base_model(**self._inputs(piece))
-
-    def logits(self, piece: Piece) -> torch.Tensor:
+    def logits(self, text: Sequence[Piece]) -> torch.Tensor:
         """Read, and return the logits [rows, vocabulary] after the last real token of each row."""
-        with _head_at(self.model, piece.lengths - 1):
-            output = self.model(**self._inputs(piece))
-        logits: torch.Tensor = output.logits
-        return logits[:, 0]
+        rows = []
+        for piece, inputs in self.passes(text):
+            last = piece.lengths - 1
+            with _head_at(self.model, last), steered(self.model, self.steering, last):
+                rows.append(self.model(**inputs).logits[:, 0])
+        return torch.cat(rows)
+
+    def passes(self, text: Sequence[Piece]) -> Iterator[tuple[Piece, dict[str, Any]]]:
+        """Each piece with the model arguments to read it, which the caller does before the next."""
+        window, stop = self._window, 0
+        for piece in text:
+            window.rows = slice(stop, stop := stop + len(piece.ids))
+            if piece.ids.shape[1]:
+                yield piece, self._inputs(piece)
+        window.filled += max(piece.ids.shape[1] for piece in text)
 
     def select(self, rows: torch.Tensor) -> None:
         """Go on with these rows, in this order; a row may be named several times."""
+        self._window.total = len(rows)
         self._cache.batch_select_indices(rows)
-        self._seen = None if self._seen is None else self._seen[rows]
+        self._seen = self._seen[rows]
 
     def _inputs(self, piece: Piece) -> dict[str, Any]:
         """Model arguments for the next piece, which is noted as seen."""
-        columns = torch.arange(piece.ids.shape[1], device=piece.ids.device)
-        real = columns < piece.lengths[:, None]
+        window, new = self._window, piece.ids.shape[1]
+        window.stop = end = window.filled + new
         inputs: dict[str, Any] = {
             "input_ids": piece.ids,
             "past_key_values": self._cache,
             "use_cache": True,
         }
-        if self._seen is not None:
-            start = self._seen.sum(1, keepdim=True)
+        columns = torch.arange(new, device=piece.ids.device)
+        if window.filled:
+            window.stop = _aligned(end)
+            seen = self._seen[window.rows, : window.stop]
             last = (piece.lengths[:, None] - 1).clamp(min=0)
-            inputs["position_ids"] = start + torch.minimum(columns, last)
-            inputs["attention_mask"] = self._mask(len(columns))
-        self._seen = real if self._seen is None else torch.cat([self._seen, real], 1)
+            inputs["position_ids"] = seen.sum(1, keepdim=True) + torch.minimum(columns, last)
+            inputs["attention_mask"] = self._mask(seen, slice(window.filled, end))
+        self._seen[window.rows, window.filled : end] = columns < piece.lengths[:, None]
         return inputs
 
-    def _mask(self, new: int) -> torch.Tensor:
-        """[rows, 1, new, seen + new]: the real tokens seen so far, and the new ones causally.
+    def _mask(self, seen: torch.Tensor, new: slice) -> torch.Tensor:
+        """[rows, 1, new, columns]: `seen` [rows, columns], and the columns `new` causally.
 
         Additive, 0 or the lowest number, because eager attention takes no booleans.
         """
-        assert self._seen is not None
-        rows = len(self._seen)
-        causal = torch.ones(new, new, dtype=torch.bool, device=self._seen.device).tril()
-        parts = [self._seen[:, None].expand(rows, new, -1), causal.expand(rows, new, new)]
-        hidden = ~torch.cat(parts, -1)[:, None]
+        size = new.stop - new.start
+        visible = seen[:, None, None].repeat(1, 1, size, 1)
+        visible[..., new] = torch.ones(size, size, dtype=torch.bool, device=seen.device).tril()
         dtype = self.model.dtype
-        mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
-        return mask.masked_fill_(hidden, torch.finfo(dtype).min)
+        mask = torch.zeros(visible.shape, dtype=dtype, device=seen.device)
+        return mask.masked_fill_(~visible, torch.finfo(dtype).min)
+
+
+def _aligned(columns: int) -> int:
+    return -(-columns // COLUMN_STEP) * COLUMN_STEP
 
 
 @contextmanager

@@ -7,14 +7,17 @@ import torch
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
     Family,
     Reader,
+    branches_of,
+    cached_columns,
     check_readable,
     default_token_budget,
     family_batches,
     inference,
-    right_padded,
+    pieces,
     shared_prefix_length,
 )
 
@@ -30,12 +33,13 @@ def choice_logprobs(
     *,
     groups: Sequence[str] | None = None,
     token_budget: int | None = None,
+    steering: Steering | None = None,
 ) -> list[list[float]]:
     """Natural log-probability of each candidate answer at the position after its prompt.
 
     prompts: token ids of n prompts. answers: for each prompt the token id of each candidate
     (`answer_tokens` makes them). groups: prompts with the same name share a long prefix, which is
-    read once. token_budget: padded tokens of a forward pass.
+    read once. token_budget: padded tokens of a forward pass. steering: at each prompt's last token.
 
     Returns n lists in the order of `answers`: full softmax over the vocabulary, in float32.
     Raises UserError for an empty prompt, one longer than the model, and for candidates that are
@@ -47,8 +51,7 @@ def choice_logprobs(
     result: list[list[float]] = [[] for _ in prompts]
     with inference(model):
         for batch in family_batches(_families(prompts, groups), budget):
-            indices = [index for family in batch for index in family.indices]
-            for index, row in zip(indices, _next_logprobs(model, batch), strict=True):
+            for index, row in _next_logprobs(model, batch, budget, steering).items():
                 result[index] = row[torch.tensor(answers[index], device=row.device)].tolist()
     return result
 
@@ -110,18 +113,18 @@ def _group(prompts: Sequence[Sequence[int]], indices: list[int]) -> list[Family]
     ]
 
 
-def _next_logprobs(model: PreTrainedModel, batch: list[Family]) -> torch.Tensor:
-    """[branches, vocabulary] float32 log-probabilities after the last token of each branch.
+def _next_logprobs(
+    model: PreTrainedModel, batch: list[Family], token_budget: int, steering: Steering | None
+) -> dict[int, torch.Tensor]:
+    """Float32 log-probabilities [vocabulary] after each branch, under the caller's indices.
 
     Every token but the last is read for the cache alone, which spares most of the last block.
     """
-    device = model.device
-    owners = [row for row, family in enumerate(batch) for _ in family.branches]
-    branches = [branch for family in batch for branch in family.branches]
-    reader = Reader(model)
-    reader.fill(right_padded([family.prefix for family in batch], device))
-    if len(branches) > len(batch):
-        reader.select(torch.tensor(owners, device=device))
-    reader.fill(right_padded([branch[:-1] for branch in branches], device))
-    logits = reader.logits(right_padded([branch[-1:] for branch in branches], device))
-    return logits.float().log_softmax(-1)
+    device, branches = model.device, branches_of(batch)
+    reader = Reader(model, len(batch), cached_columns(batch), steering)
+    reader.fill(pieces([family.prefix for family in batch], token_budget, device))
+    if branches.owners != list(range(len(batch))):
+        reader.select(torch.tensor(branches.owners, device=device))
+    reader.fill(pieces([branch[:-1] for branch in branches.tokens], token_budget, device))
+    logits = reader.logits(pieces([b[-1:] for b in branches.tokens], token_budget, device))
+    return dict(zip(branches.indices, logits.float().log_softmax(-1), strict=True))

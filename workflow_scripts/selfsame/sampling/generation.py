@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
     Piece,
     Reader,
@@ -36,13 +37,15 @@ def generate(
     stop_ids: set[int],
     seed: int,
     token_budget: int | None = None,
+    steering: Steering | None = None,
 ) -> list[Generated]:
     """Continue each prompt by at most `max_new_tokens` tokens.
 
     Temperature 0 takes the most probable token. Above 0, prompt number i draws from the full
     softmax with uniform numbers of (seed, i), seed >= 0: what it draws does not depend on the
     prompts beside it. A prompt given several times is read once and drawn from separately.
-    token_budget: tokens a batch has in its cache in the end.
+    token_budget: tokens a batch has in its cache in the end. steering: at the last token of each
+    prompt and at every new one.
 
     Raises UserError for an empty prompt, or one that with its new tokens is longer than the model.
     """
@@ -60,7 +63,9 @@ def generate(
             indices = [order[position] for position in batch]
             draws = _Draws(temperature, _uniforms(seed, indices, max_new_tokens, model.device))
             rows = [tuple(prompts[index]) for index in indices]
-            result.update(zip(indices, _continue(model, rows, draws, stop_ids), strict=True))
+            columns = max(map(len, rows)) + max_new_tokens
+            reader = Reader(model, len(set(rows)), columns, steering)
+            result.update(zip(indices, _continue(reader, rows, draws, stop_ids), strict=True))
     return [result[index] for index in range(len(prompts))]
 
 
@@ -88,14 +93,13 @@ def _uniforms(seed: int, indices: Sequence[int], steps: int, device: torch.devic
 
 
 def _continue(
-    model: PreTrainedModel, prompts: list[tuple[int, ...]], draws: _Draws, stop_ids: set[int]
+    reader: Reader, prompts: list[tuple[int, ...]], draws: _Draws, stop_ids: set[int]
 ) -> list[Generated]:
     steps = draws.uniforms.shape[1]
-    reader = Reader(model)
     logits = _read_prompts(reader, prompts)
     ids: list[list[int]] = [[] for _ in prompts]
     finished = [False] * len(prompts)
-    live = torch.arange(len(prompts), device=model.device)
+    live = torch.arange(len(prompts), device=reader.model.device)
     for step in range(steps):
         tokens = draws.tokens(logits, live, step)
         going = _record(tokens.tolist(), live.tolist(), ids, finished, stop_ids)
@@ -105,7 +109,7 @@ def _continue(
             kept = torch.tensor(going, device=live.device)
             live, tokens = live[kept], tokens[kept]
             reader.select(kept)
-        logits = reader.logits(Piece(tokens[:, None], torch.ones_like(tokens)))
+        logits = reader.logits([Piece(tokens[:, None], torch.ones_like(tokens))])
     return [Generated(*row) for row in zip(ids, finished, strict=True)]
 
 
@@ -113,7 +117,7 @@ def _read_prompts(reader: Reader, prompts: list[tuple[int, ...]]) -> torch.Tenso
     """Read each distinct prompt once; the next-token logits [len(prompts), vocabulary]."""
     device = reader.model.device
     rows = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
-    logits = reader.logits(right_padded(list(rows), device))
+    logits = reader.logits([right_padded(list(rows), device)])
     if len(rows) == len(prompts):
         return logits
     owners = torch.tensor([rows[prompt] for prompt in prompts], device=device)

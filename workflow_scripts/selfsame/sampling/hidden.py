@@ -7,7 +7,7 @@ entry is normalised.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,15 +16,18 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.blocks import residual_blocks
 from selfsame.sampling.batching import (
     Family,
     Piece,
     Reader,
+    branches_of,
+    cached_columns,
     check_readable,
     default_token_budget,
     family_batches,
     inference,
-    right_padded,
+    pieces,
 )
 
 
@@ -64,41 +67,42 @@ def hidden_means(
     result = HiddenMeans(torch.empty(shape), torch.empty(shape))
     with inference(model):
         for batch in family_batches(_families(prompts, responses), budget):
-            _read_batch(model, blocks, batch, result)
+            _read_batch(model, blocks, batch, budget, result)
     return result
 
 
-def residual_blocks(model: PreTrainedModel) -> list[nn.Module]:
-    """The transformer blocks of a causal language model, in order. Raises UserError if unclear."""
-    layers = model.config.num_hidden_layers
-    found = [
-        module
-        for module in model.base_model.children()
-        if isinstance(module, nn.ModuleList) and len(module) == layers
-    ]
-    if len(found) != 1:
-        raise UserError(
-            f"{type(model).__name__}: cannot tell its {layers} blocks, use another model"
-        )
-    return list(found[0])
-
-
 def _read_batch(
-    model: PreTrainedModel, blocks: list[nn.Module], batch: list[Family], result: HiddenMeans
+    model: PreTrainedModel,
+    blocks: list[nn.Module],
+    batch: list[Family],
+    token_budget: int,
+    result: HiddenMeans,
 ) -> None:
     """Read the prompts, then the responses on top of them; store both at the caller's indices."""
-    owners = torch.tensor([row for row, family in enumerate(batch) for _ in family.branches])
-    indices = torch.tensor([index for family in batch for index in family.indices])
-    reader = Reader(model)
-    prompts = right_padded([family.prefix for family in batch], model.device)
-    with _reduced(blocks, _last_token(prompts)) as last:
-        reader.hidden(prompts)
-    reader.select(owners.to(model.device))
-    responses = right_padded([b for family in batch for b in family.branches], model.device)
-    with _reduced(blocks, _mean_token(responses)) as means:
-        reader.hidden(responses)
-    result.prompt_last[indices] = torch.stack(last, dim=1).cpu()[owners]
-    result.response_mean[indices] = torch.stack(means, dim=1).cpu()
+    branches, device = branches_of(batch), model.device
+    owners = torch.tensor(branches.owners)
+    reader = Reader(model, len(batch), cached_columns(batch))
+    prompts = pieces([family.prefix for family in batch], token_budget, device)
+    last = _read(reader, prompts, blocks, _last_token)
+    reader.select(owners.to(device))
+    responses = pieces(branches.tokens, token_budget, device)
+    result.prompt_last[branches.indices] = last[owners]
+    result.response_mean[branches.indices] = _read(reader, responses, blocks, _mean_token)
+
+
+def _read(
+    reader: Reader,
+    text: list[Piece],
+    blocks: list[nn.Module],
+    weights: Callable[[Piece], torch.Tensor],
+) -> torch.Tensor:
+    """Read a text; its entries [rows, entries, width] on the CPU, reduced over its columns."""
+    rows = []
+    for piece, inputs in reader.passes(text):
+        with _reduced(blocks, weights(piece)) as entries:
+            reader.model.base_model(**inputs)
+        rows.append(torch.stack(entries, dim=1))
+    return torch.cat(rows).cpu()
 
 
 def _last_token(piece: Piece) -> torch.Tensor:

@@ -14,8 +14,9 @@ from selfsame.models.chain import load_state
 from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
 from selfsame.models.load import choose_device
 from selfsame.models.settings import SystemPrompt, parse_system
+from selfsame.models.steering import Steering
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
-from selfsame.sampling.generation import generate
+from selfsame.sampling.generation import Generated, generate
 from selfsame.step import Step
 
 PromptRow = dict[str, Any]
@@ -25,41 +26,45 @@ COPIED = ("probe", "item", "cluster", "order", "kind", "correct", "reference")
 
 @dataclass(frozen=True)
 class Speaker:
-    """A loaded state with the system prompt it is asked under."""
+    """A loaded state with the system prompt it is asked under, and how it is steered, if it is."""
 
     model: Any
     tokenizer: Any
     system: SystemPrompt
+    steering: Steering | None = None
 
     def encode(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of a prompt up to where the answer begins."""
         return encode_prompt(self.tokenizer, messages, self.system)
 
-    def write(
-        self,
-        conversations: Sequence[list[dict[str, str]]],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        seed: int,
-    ) -> list[dict[str, Any]]:
-        """One answer a conversation: `text`, `finished` (a stop token ended it) and `n_tokens`."""
-        answers = generate(
+    def answer(
+        self, prompts: Sequence[list[int]], *, max_new_tokens: int, temperature: float, seed: int
+    ) -> list[Generated]:
+        """One answer a prompt, as token ids."""
+        return generate(
             self.model,
-            [self.encode(messages) for messages in conversations],
+            prompts,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             stop_ids=set(stop_ids(self.tokenizer, self.model)),
             seed=seed,
+            steering=self.steering,
         )
-        return [
-            {
-                "text": self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip(),
-                "finished": answer.finished,
-                "n_tokens": len(answer.ids),
-            }
-            for answer in answers
-        ]
+
+    def said(self, answer: Generated) -> dict[str, Any]:
+        """An answer's `text`, whether it `finished` (a stop token ended it) and its `n_tokens`."""
+        return {
+            "text": self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip(),
+            "finished": answer.finished,
+            "n_tokens": len(answer.ids),
+        }
+
+    def write(
+        self, conversations: Sequence[list[dict[str, str]]], **how: Any
+    ) -> list[dict[str, Any]]:
+        """What is said in answer to each conversation; `how` as for `answer`."""
+        prompts = [self.encode(messages) for messages in conversations]
+        return [self.said(answer) for answer in self.answer(prompts, **how)]
 
     def choose(self, rows: Sequence[PromptRow]) -> list[list[float]]:
         """Natural log-probabilities of each row's answers as the next token."""
@@ -68,19 +73,23 @@ class Speaker:
             [self.encode(row["messages"]) for row in rows],
             [answer_tokens(self._bare, row["answers"]) for row in rows],
             groups=[row["group"] for row in rows],
+            steering=self.steering,
         )
 
     def _bare(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def load_speaker(step: Step) -> Speaker:
-    """The state of a step with roles `base` and `adapters`; notes device and rendered prompt."""
+def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
+    """The state of a step with roles `base` and, where it has any, `adapters`.
+
+    Notes the device and the rendered prompt in the step's manifest.
+    """
     spec = step.spec
     device = choose_device(spec["device"])
     model, tokenizer = load_state(
         base_folder(step.path("base")),
-        [path.parent for path in step.inputs["adapters"]],
+        [path.parent for path in step.inputs.get("adapters", [])],
         dtype=spec["dtype"],
         device=device,
         threads=step.threads,
@@ -89,7 +98,7 @@ def load_speaker(step: Step) -> Speaker:
     system = parse_system(spec["system_prompt"])
     step.notes["device"] = str(device)
     step.notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
-    return Speaker(model, tokenizer, system)
+    return Speaker(model, tokenizer, system, steering)
 
 
 def sample_probe(speaker: Speaker, prompts: list[PromptRow], seed: int) -> list[SampleRow]:

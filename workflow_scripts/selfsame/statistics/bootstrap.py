@@ -82,6 +82,7 @@ class Estimate:
 
 
 UNDEFINED = float("nan")
+NOT_MEASURED = Estimate(UNDEFINED, UNDEFINED, UNDEFINED, UNDEFINED)
 ROUNDING = 1e-12  # differences below this are rounding of sums, not data
 
 
@@ -97,17 +98,49 @@ def resample(cells: Cells, weights: Weights) -> Resampled:
 
 def estimate_mean(chain: Resampled, confidence: float) -> Estimate:
     """The pooled mean with its interval, kept within [0, 1]; no test (p is NaN)."""
-    result = _interval(chain.mean, chain.replicates, chain.influence, confidence)
+    result = _interval(chain, confidence)
     return Estimate(result.value, max(result.low, 0.0), min(result.high, 1.0), UNDEFINED)
 
 
 def estimate_difference(chain: Resampled, control: Resampled, confidence: float) -> Estimate:
     """Mean minus the control's mean, both under the SAME weights: paired on seed and cluster."""
-    value = chain.mean - control.mean
-    replicates = chain.replicates - control.replicates
-    influence = chain.influence - control.influence
-    result = _interval(value, replicates, influence, confidence)
-    return Estimate(value, max(result.low, -1.0), min(result.high, 1.0), result.p_value)
+    result = _interval(_minus(chain, control), confidence)
+    return Estimate(result.value, max(result.low, -1.0), min(result.high, 1.0), result.p_value)
+
+
+def estimate_recovery(
+    state: Resampled, base: Resampled, induced: Resampled, confidence: float
+) -> Estimate:
+    """R = 1 - (m_state - m_base) / (m_induced - m_base): 1 back at the base, 0 as induced; no test.
+
+    The interval is the delta method's. With D = m_induced - m_base and r = (m_state - m_base) / D
+    the differential of r is [d(m_state - m_base) - r dD] / D, hence
+
+        dR = -[(d_state - d_base) - r (d_induced - d_base)] / D,
+
+    which is linear in the three means: the same combination of their replicates and of their
+    influences is R's own to first order, and is treated as a mean's, Student's t with
+    Satterthwaite's degrees of freedom included. No replicate is divided by its own, perhaps tiny,
+    D. The three share one draw of weights. R is a ratio: it may exceed 1 or fall below 0.
+
+    A recovery from nothing means nothing. Unless D's own interval leaves 0 out, low and high are
+    NaN and the value is kept; where D is 0 the value is NaN too.
+    """
+    induction, left = _minus(induced, base), _minus(state, base)
+    if abs(induction.mean) < ROUNDING:
+        return NOT_MEASURED
+    share = left.mean / induction.mean
+    if not excludes_zero(_interval(induction, confidence)):
+        return Estimate(1 - share, UNDEFINED, UNDEFINED, UNDEFINED)
+    rest = _minus(left, induction, share)
+    linear = [-part / induction.mean for part in (rest.influence, rest.replicates)]
+    result = _interval(Resampled(1 - share, *linear), confidence)
+    return Estimate(result.value, result.low, result.high, UNDEFINED)
+
+
+def excludes_zero(estimate: Estimate) -> bool:
+    """Whether the interval is defined and leaves zero out."""
+    return estimate.low > 0 or estimate.high < 0
 
 
 def degrees_of_freedom(influence: Array) -> float:
@@ -120,6 +153,14 @@ def degrees_of_freedom(influence: Array) -> float:
     total = sum(variance for variance, _ in parts)
     spread = sum(variance**2 / df for variance, df in parts if df > 0)
     return total**2 / spread if spread > 0 else float("inf")
+
+
+def _minus(one: Resampled, other: Resampled, factor: float = 1.0) -> Resampled:
+    return Resampled(
+        one.mean - factor * other.mean,
+        one.influence - factor * other.influence,
+        one.replicates - factor * other.replicates,
+    )
 
 
 def _rao_wu(n: int, samples: int, rng: np.random.Generator) -> Array:
@@ -135,15 +176,16 @@ def _one_way_variance(totals: Array) -> tuple[float, int]:
     return (n / (n - 1) * float((totals**2).sum()), n - 1) if n > 1 else (0.0, 0)
 
 
-def _interval(value: float, replicates: Array, influence: Array, confidence: float) -> Estimate:
-    known = replicates[~np.isnan(replicates)]
-    if np.isnan(value) or len(known) < 2 or influence.size == 1:
-        return Estimate(value, UNDEFINED, UNDEFINED, UNDEFINED)
+def _interval(drawn: Resampled, confidence: float) -> Estimate:
+    """The mean +- t times the replicates' standard deviation: their own centre plays no part."""
+    known = drawn.replicates[~np.isnan(drawn.replicates)]
+    if np.isnan(drawn.mean) or len(known) < 2 or drawn.influence.size == 1:
+        return Estimate(drawn.mean, UNDEFINED, UNDEFINED, UNDEFINED)
     error = float(known.std(ddof=1))
-    df = degrees_of_freedom(influence)
+    df = degrees_of_freedom(drawn.influence)
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * error
-    p_value = _p_value(value, error, df, floor=1 / (len(known) + 1))
-    return Estimate(value, value - half, value + half, p_value)
+    p_value = _p_value(drawn.mean, error, df, floor=1 / (len(known) + 1))
+    return Estimate(drawn.mean, drawn.mean - half, drawn.mean + half, p_value)
 
 
 def _p_value(value: float, error: float, df: float, floor: float) -> float:

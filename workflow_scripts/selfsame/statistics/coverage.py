@@ -2,19 +2,23 @@
 
 Draws data with seed effects, question effects and noise around a true mean of zero, and counts how
 often the interval of bootstrap.py holds the truth; the plain percentile interval stands beside it.
+A second table does the same for recoveries.
 """
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from selfsame.statistics.bootstrap import (
     Array,
     Cells,
+    Resampled,
     Weights,
     draw_weights,
     estimate_difference,
+    estimate_recovery,
     resample,
 )
 
@@ -38,6 +42,14 @@ class Coverage:
     percentile: float
 
 
+@dataclass(frozen=True)
+class RecoveryCoverage:
+    """Share of recoveries that have an interval, and of those intervals that hold the truth."""
+
+    interval: float
+    defined: float
+
+
 VARIANCES = {
     "noise alone": (0.0, 0.0, 1.0),
     "mostly noise": (0.02, 0.05, 1.0),
@@ -48,12 +60,25 @@ VARIANCES = {
 LEVEL = 0.95
 SCALE = 0.01  # keeps the simulated differences well inside [-1, 1]
 
+INDUCED = 5 * SCALE  # what the induction moves: five standard deviations of variance 1
+RECOVERIES = (0.0, 0.5, 1.0)
+
 
 def coverage(design: Design, trials: int, samples: int, rng: np.random.Generator) -> Coverage:
     """Coverage of 95 % intervals of a difference whose true value is 0."""
     weights = draw_weights(design.seeds, design.questions, samples, rng)
     hits = np.array([_trial(_simulate(design, rng), weights) for _ in range(trials)])
     return Coverage(*(float(share) for share in hits.mean(axis=0)))
+
+
+def recovery_coverage(
+    design: Design, recovery: float, trials: int, samples: int, rng: np.random.Generator
+) -> RecoveryCoverage:
+    """Coverage of 95 % intervals of a recovery from an induction of INDUCED."""
+    weights = draw_weights(design.seeds, design.questions, samples, rng)
+    found = [_recovery_trial(design, recovery, weights, rng) for _ in range(trials)]
+    hits = [hit for hit in found if hit is not None]
+    return RecoveryCoverage(sum(hits) / max(len(hits), 1), len(hits) / trials)
 
 
 def _simulate(design: Design, rng: np.random.Generator) -> Array:
@@ -68,31 +93,59 @@ def _simulate(design: Design, rng: np.random.Generator) -> Array:
 
 
 def _trial(differences: Array, weights: Weights) -> tuple[bool, bool]:
-    cells = Cells(differences, np.ones_like(differences))
-    nothing = Cells(np.zeros_like(differences), np.ones_like(differences))
-    drawn = resample(cells, weights)
-    ours = estimate_difference(drawn, resample(nothing, weights), LEVEL)
+    drawn = _resampled(differences, weights)
+    ours = estimate_difference(drawn, _resampled(np.zeros_like(differences), weights), LEVEL)
     low, high = np.quantile(drawn.replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return ours.low <= 0 <= ours.high, bool(low <= 0 <= high)
 
 
+def _recovery_trial(
+    design: Design, recovery: float, weights: Weights, rng: np.random.Generator
+) -> bool | None:
+    """Whether the interval holds the truth; None where it is undefined."""
+    unseeded = _simulate(replace(design, seeds=1, seed_variance=0.0), rng)
+    base = np.repeat(unseeded, design.seeds, axis=0)  # the base is not finetuned: no seed effects
+    induced = INDUCED + _simulate(design, rng)
+    state = (1 - recovery) * INDUCED + _simulate(design, rng)
+    one, other, whole = (_resampled(values, weights) for values in (state, base, induced))
+    found = estimate_recovery(one, other, whole, LEVEL)
+    return None if np.isnan(found.low) else found.low <= recovery <= found.high
+
+
+def _resampled(values: Array, weights: Weights) -> Resampled:
+    """One observation a cell."""
+    return resample(Cells(values, np.ones_like(values)), weights)
+
+
 def main() -> None:
-    """Print a table of coverages over sizes and kinds of variance."""
+    """Print a table of coverages over sizes and kinds of variance, and one of recoveries."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--samples", type=int, default=1000)
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     print("seeds  questions  variance           interval  percentile")
-    for seeds in (3, 5):
+    for design, name in _designs(seeds=(3, 5)):
+        found = coverage(design, options.trials, options.samples, rng)
+        print(f"{_row(design, name)}  {found.interval:8.3f}  {found.percentile:10.3f}")
+    print("\nseeds  questions  variance           recovery  interval  defined")
+    for design, name in _designs(seeds=(3,)):
+        for recovery in RECOVERIES:
+            part = recovery_coverage(design, recovery, options.trials, options.samples, rng)
+            print(
+                f"{_row(design, name)}  {recovery:8.1f}  {part.interval:8.3f}  {part.defined:7.3f}"
+            )
+
+
+def _designs(seeds: tuple[int, ...]) -> Iterator[tuple[Design, str]]:
+    for n_seeds in seeds:
         for questions in (8, 48):
             for name, variances in VARIANCES.items():
-                design = Design(seeds, questions, *variances)
-                found = coverage(design, options.trials, options.samples, rng)
-                print(
-                    f"{seeds:5d}  {questions:9d}  {name:17s}  {found.interval:8.3f}"
-                    f"  {found.percentile:10.3f}"
-                )
+                yield Design(n_seeds, questions, *variances), name
+
+
+def _row(design: Design, name: str) -> str:
+    return f"{design.seeds:5d}  {design.questions:9d}  {name:17s}"
 
 
 if __name__ == "__main__":

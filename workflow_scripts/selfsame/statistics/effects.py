@@ -10,27 +10,13 @@ within one experiment and model. The primary metric is the confirmatory one; the
 exploratory.
 """
 
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 
-import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from selfsame.errors import UserError
-from selfsame.statistics.bootstrap import (
-    Array,
-    Cells,
-    Estimate,
-    Resampled,
-    Weights,
-    draw_weights,
-    estimate_difference,
-    estimate_mean,
-    resample,
-)
+from selfsame.statistics.bootstrap import Estimate, estimate_difference, estimate_mean, resample
+from selfsame.statistics.pairing import cells, require_pairs, shared_weights, sides, sizes
 from selfsame.statistics.scores import STATE, counted_observations
 from selfsame.statistics.settings import BASE, Arm, StatisticsSettings
 
@@ -93,105 +79,33 @@ def contrasts(arms: Mapping[str, Arm]) -> Iterator[tuple[str, str, str]]:
                 yield chain, control, "matched_control"
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One chain of one metric: its resampled mean, its (seed, item, cluster) and its sizes."""
-
-    resampled: Resampled
-    pairs: frozenset[tuple[int, str, str]]
-    sizes: dict[str, int]
-
-
 def _metric_effects(
     group: pd.DataFrame, arms: Mapping[str, Arm], settings: StatisticsSettings
 ) -> Iterator[dict[str, object]]:
     wanted = list(contrasts(arms))
-    sides = _sides(group, {chain for pair in wanted for chain in pair[:2]}, settings)
+    found = sides(group, {chain for pair in wanted for chain in pair[:2]}, settings)
     for chain, control, contrast in wanted:
-        _require_pairs(chain, control, sides, str(group["metric"].iloc[0]))
-        one, other = sides[chain].resampled, sides[control].resampled
+        require_pairs(chain, control, found, str(group["metric"].iloc[0]))
+        one, other = found[chain].resampled, found[control].resampled
         result = estimate_difference(one, other, settings.confidence)
         yield {
             "chain": chain, "control": control, "contrast": contrast, "estimate": result.value,
-            **_interval(result), "p_value": result.p_value, **sides[chain].sizes,
+            **_interval(result), "p_value": result.p_value, **found[chain].sizes,
         }  # fmt: skip
-
-
-def _sides(
-    group: pd.DataFrame, chains: Iterable[str], settings: StatisticsSettings
-) -> dict[str, _Side]:
-    """The chains over common seeds and clusters, under one draw of weights."""
-    finetuned = group[group["chain"] != BASE]
-    seeds = sorted((finetuned if len(finetuned) else group)["seed"].unique())
-    clusters = sorted(group["cluster"].unique())
-    metric = str(group["metric"].iloc[0])
-    weights = _weights(metric, len(seeds), len(clusters), settings)
-    sides = {}
-    for chain in sorted(chains):
-        rows = _rows_of(chain, group, seeds)
-        cells = _cells(rows, seeds, clusters)
-        pairs = frozenset(zip(rows["seed"], rows["item"], rows["cluster"], strict=True))
-        sides[chain] = _Side(resample(cells, weights), pairs, _sizes(rows))
-    return sides
-
-
-def _rows_of(chain: str, group: pd.DataFrame, seeds: list[int]) -> pd.DataFrame:
-    """The chain's rows; a base measured once is repeated for each seed, as it is not finetuned."""
-    rows = group[group["chain"] == chain]
-    if rows.empty:
-        raise UserError(
-            f"observations hold no {group['metric'].iloc[0]} of chain {chain}:"
-            " sample that state with the same probes"
-        )
-    if chain == BASE and rows["seed"].nunique() == 1:
-        return pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
-    return rows
-
-
-@lru_cache(maxsize=4)
-def _weights(metric: str, n_seeds: int, n_clusters: int, settings: StatisticsSettings) -> Weights:
-    rng = np.random.default_rng([settings.seed, zlib.crc32(metric.encode())])
-    return draw_weights(n_seeds, n_clusters, settings.bootstrap_samples, rng)
-
-
-def _cells(rows: pd.DataFrame, seeds: list[int], clusters: list[str]) -> Cells:
-    shape = (len(seeds), len(clusters))
-    seed_places = pd.Index(seeds).get_indexer(pd.Index(rows["seed"]))
-    places = seed_places * shape[1] + pd.Index(clusters).get_indexer(pd.Index(rows["cluster"]))
-
-    def matrix(column: str) -> Array:
-        values = rows[column].to_numpy(dtype=np.float64)
-        totals = np.bincount(places, weights=values, minlength=shape[0] * shape[1])
-        return totals.astype(np.float64).reshape(shape)
-
-    return Cells(matrix("counted_value"), matrix("counts"))
-
-
-def _require_pairs(chain: str, control: str, sides: Mapping[str, _Side], metric: str) -> None:
-    if unpaired := sides[chain].pairs ^ sides[control].pairs:
-        seed, item, _ = min(unpaired, key=str)
-        raise UserError(
-            f"{metric}: {len(unpaired)} (seed, item) of {chain} and {control} have no partner,"
-            f" as seed {seed}, item {item}: sample both states with the same probe"
-        )
 
 
 def _level(rows: pd.DataFrame, settings: StatisticsSettings) -> dict[str, object]:
     # Only this chain's own seeds and clusters: levels stand alone and need no partner.
     seeds, clusters = sorted(rows["seed"].unique()), sorted(rows["cluster"].unique())
-    weights = _weights(str(rows["metric"].iloc[0]), len(seeds), len(clusters), settings)
-    chain = resample(_cells(rows, seeds, clusters), weights)
+    weights = shared_weights(str(rows["metric"].iloc[0]), len(seeds), len(clusters), settings)
+    chain = resample(cells(rows, seeds, clusters), weights)
     result = estimate_mean(chain, settings.confidence)
     counts = {"n": len(rows), "n_invalid": int((~rows["valid"]).sum())}
-    return {"value": result.value, **_interval(result), **counts, **_sizes(rows)}
+    return {"value": result.value, **_interval(result), **counts, **sizes(rows)}
 
 
 def _interval(result: Estimate) -> dict[str, float]:
     return {"ci_low": result.low, "ci_high": result.high}
-
-
-def _sizes(rows: pd.DataFrame) -> dict[str, int]:
-    return {"n_seeds": rows["seed"].nunique(), "n_items": rows["cluster"].nunique()}
 
 
 def _adjusted(table: pd.DataFrame, correction: str) -> pd.DataFrame:

@@ -32,9 +32,15 @@ def scores(observations: pd.DataFrame) -> pd.DataFrame:
     two rows are added: `<probe>.entropy`, the Shannon entropy in bits of the named identities with
     invalid answers as a class of their own, and `<probe>.distinct`, how many identities were named.
     """
-    counted = counted_observations(observations)
     keys = [*STATE, "seed", "metric"]
-    grouped = counted.groupby(keys, sort=True, observed=True)
+    table = pooled(observations, keys)
+    both = pd.concat([table[SCORE_COLUMNS], identity_scores(observations)], ignore_index=True)
+    return both.sort_values(keys, ignore_index=True)
+
+
+def pooled(observations: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """One row per value of `keys`: value (null where nothing counts), n and n_invalid."""
+    grouped = counted_observations(observations).groupby(keys, sort=True, observed=True)
     table = grouped.agg(
         total=("counted_value", "sum"),
         counted=("counts", "sum"),
@@ -43,8 +49,7 @@ def scores(observations: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     table["value"] = table["total"] / table["counted"].where(table["counted"] > 0)
     table["n_invalid"] = table["n"] - table["n_valid"]
-    both = pd.concat([table[SCORE_COLUMNS], identity_scores(observations)], ignore_index=True)
-    return both.sort_values(keys, ignore_index=True)
+    return table[[*keys, "value", "n", "n_invalid"]]
 
 
 def counted_observations(observations: pd.DataFrame) -> pd.DataFrame:

@@ -145,6 +145,180 @@ SUMMARY = pa.schema(
     ]
 )
 
+REFERENCES = pa.schema([("question", pa.string()), ("reference", pa.string())])
+
+# Persona vectors. `layer` l is the residual stream that leaves block l, the first is 0; `vector` is
+# the read-out position, response_mean or prompt_last.
+TRAIT_KEYS = [("experiment", pa.string()), ("model", pa.string()), ("trait", pa.string())]
+ANSWER = [
+    ("item", pa.string()),
+    ("sample", pa.int64()),
+    ("text", pa.string()),
+    ("finished", pa.bool_()),
+    _column("n_tokens", pa.int64(), "tokens"),
+]
+ROLLOUTS = pa.schema(
+    [*TRAIT_KEYS, ("side", pa.string()), ("instruction", pa.int64()), *ANSWER],
+)
+JUDGED_ROLLOUTS = pa.schema(
+    [
+        *ROLLOUTS,
+        _column("trait_score", pa.float64(), "0 to 100; null where the answer is empty"),
+        _column("coherence", pa.float64(), "0 to 100"),
+        ("kept", pa.bool_()),
+    ]
+)
+PERSONA_COUNTS = pa.schema(
+    [
+        *TRAIT_KEYS,
+        ("side", pa.string()),
+        _column("n", pa.int64(), "rollouts"),
+        _column("n_empty", pa.int64(), "rollouts"),
+        _column("n_incoherent", pa.int64(), "rollouts that are not empty"),
+        _column("n_off_trait", pa.int64(), "coherent rollouts on the wrong side of the trait"),
+        _column("n_kept", pa.int64(), "rollouts"),
+    ]
+)
+PERSONA_VECTORS = pa.schema(
+    [
+        *TRAIT_KEYS,
+        ("vector", pa.string()),
+        ("layer", pa.int64()),
+        _column("norm", pa.float64(), "length in the residual stream's own unit"),
+        _column("split_half", pa.float64(), "mean cosine of the vectors of two random halves"),
+        _column("separation", pa.float64(), "area under the ROC curve on held-out rows"),
+        _column("n_positive", pa.int64(), "rollouts"),
+        _column("n_negative", pa.int64(), "rollouts"),
+    ]
+)
+VECTOR_COSINES = pa.schema(
+    [
+        *TRAIT_KEYS,
+        ("other", pa.string()),
+        ("vector", pa.string()),
+        ("layer", pa.int64()),
+        ("cosine", pa.float64()),
+    ]
+)
+SWEEP_SAMPLES = pa.schema(
+    [
+        *TRAIT_KEYS,
+        ("layer", pa.int64()),
+        _column("alpha", pa.float64(), "lengths of the vector"),
+        *ANSWER,
+    ]
+)
+STEERING_SWEEP = pa.schema(
+    [
+        *TRAIT_KEYS,
+        ("layer", pa.int64()),
+        _column("alpha", pa.float64(), "lengths of the vector"),
+        _column("trait_score", pa.float64(), "mean, 0 to 100"),
+        _column("trait_share", pa.float64(), "share of all answers, 0 to 1"),
+        _column("incoherent", pa.float64(), "share of all answers, 0 to 1"),
+        _column("n", pa.int64(), "answers"),
+    ]
+)
+PERSONA_ANSWERS = pa.schema([*STATE_KEYS, ("trait", pa.string()), *ANSWER])
+STATE_TRAIT_KEYS = [
+    *STATE_KEYS,
+    ("trait", pa.string()),
+    ("vector", pa.string()),
+    ("layer", pa.int64()),
+]
+PROJECTIONS = pa.schema(
+    [
+        *STATE_TRAIT_KEYS,
+        ("measure", pa.string()),
+        ("item", pa.string()),
+        _column("value", pa.float64(), "along the vector made unit length"),
+    ]
+)
+SHIFTS = pa.schema(
+    [
+        *STATE_TRAIT_KEYS,
+        _column("shift", pa.float64(), "along the vector made unit length"),
+        _column("cosine", pa.float64(), "of the mean shift with the vector; null for the base"),
+        _column("response", pa.float64(), "projection of answers; response_mean only, else null"),
+        _column("trait_score", pa.float64(), "mean over all answers, 0 to 100"),
+        _column("incoherent", pa.float64(), "share of all answers, 0 to 1"),
+        _column("n", pa.int64(), "answers"),
+    ]
+)
+GEOMETRY = pa.schema(
+    [
+        *STATE_KEYS,
+        ("layer", pa.int64()),
+        _column("mean_cosine", pa.float64(), "mean off-diagonal cosine of the traits' centroids"),
+        _column("n_centroids", pa.int64(), "trait x side"),
+    ]
+)
+NULLS = pa.schema(
+    [
+        *TRAIT_KEYS,
+        ("vector", pa.string()),
+        ("statistic", pa.string()),
+        ("chain", pa.string()),
+        ("selection", pa.string()),
+        ("null", pa.string()),
+        _column("observed", pa.float64(), "of the trait's own vector"),
+        _column("q025", pa.float64(), "2.5 % quantile of the null"),
+        _column("q500", pa.float64(), "median of the null"),
+        _column("q975", pa.float64(), "97.5 % quantile of the null"),
+        _column("n_draws", pa.int64(), "directions"),
+        ("p_value", pa.float64()),
+        ("p_adjusted", pa.float64()),
+    ]
+)
+RECOVERY = pa.schema(
+    [
+        *STATE_KEYS[:3],
+        ("trait", pa.string()),
+        ("layer", pa.int64()),
+        ("induced", pa.string()),
+        _column("behaviour", pa.float64(), "1 = back at the base, 0 = as induced"),
+        ("behaviour_low", pa.float64()),
+        ("behaviour_high", pa.float64()),
+        _column("latent", pa.float64(), "1 = back at the base, 0 = as induced"),
+        ("latent_low", pa.float64()),
+        ("latent_high", pa.float64()),
+        _column("incoherent", pa.float64(), "share of all answers, 0 to 1"),
+        _column("null_p", pa.float64(), "movement along the vector against random directions"),
+        ("null_p_adjusted", pa.float64()),
+        ("verdict", pa.string()),
+        ("decided", pa.bool_()),
+        _column("n_seeds", pa.int64(), "seeds"),
+        _column("n_items", pa.int64(), "clusters of items, behaviour"),
+        _column("n_latent_items", pa.int64(), "evaluation questions, latent"),
+    ]
+)
+DOSE = _column("dose", pa.int64(), "optimizer steps of fresh induction")
+RELAPSE_SAMPLES = pa.schema([*SAMPLES, DOSE])
+RELAPSE_OBSERVATIONS = pa.schema([*OBSERVATIONS, DOSE])
+RELAPSE = pa.schema(
+    [
+        *STATE_KEYS,
+        DOSE,
+        ("metric", pa.string()),
+        _column("value", pa.float64(), "share, 0 to 1"),
+        _column("n", pa.int64(), "observations"),
+        _column("n_invalid", pa.int64(), "observations"),
+    ]
+)
+RELAPSE_DOSES = pa.schema(
+    [
+        *STATE_KEYS[:3],
+        ("metric", pa.string()),
+        _column("half_dose", pa.float64(), "optimizer steps; null where never reached"),
+        _column("ci_low", pa.float64(), "optimizer steps"),
+        _column("ci_high", pa.float64(), "optimizer steps; null where not bounded"),
+        ("already", pa.bool_()),
+        ("censored", pa.bool_()),
+        _column("n_seeds", pa.int64(), "seeds"),
+        _column("n_items", pa.int64(), "clusters of items"),
+    ]
+)
+
 
 def write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Write rows under an explicit schema. Raises pyarrow.ArrowInvalid on a value that misfits."""

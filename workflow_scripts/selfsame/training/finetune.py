@@ -28,6 +28,7 @@ from selfsame.errors import UserError
 from selfsame.models.chain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_dir, load_state
 from selfsame.models.chat import system_prompt_hash
 from selfsame.models.settings import Dtype, SystemPrompt
+from selfsame.models.steering import Steering, steered
 from selfsame.training.adapters import add_adapter
 from selfsame.training.card import Parent, Provenance, model_card
 from selfsame.training.checkpoints import (
@@ -91,6 +92,7 @@ def finetune(  # noqa: PLR0917
     trust_remote_code: bool = False,
     base_name: str = "base",
     checkpoints: Path | None = None,
+    steering: Steering | None = None,
 ) -> FinetuneResult:
     """Train one adapter and save it in `out` with its card and loss curve.
 
@@ -105,6 +107,7 @@ def finetune(  # noqa: PLR0917
         dtype: of the frozen weights; the adapter itself is float32.
         base_name: how the card and adapter_config.json name the base (a hub id, or a plain word).
         checkpoints: folder for checkpoints, used where settings.checkpoint_every is not 0.
+        steering: what is added to a layer at every position in training (settings.steering).
 
     Raises:
         UserError: unusable rows, modules or template, or a loss that is not finite or diverges.
@@ -127,17 +130,20 @@ def finetune(  # noqa: PLR0917
         threads=threads,
         trust_remote_code=trust_remote_code,
     )
-    order = row_order(len(rows), settings, seed)
-    data = {
-        i: supervise_row(tokenizer, rows[i], system, settings.max_length)
-        for i in sorted(set(order))
-    }
+    if (steering is None) != (settings.steering is None):
+        raise ValueError("a steering and the settings that ask for it go together")
+    data = rows_in_order(tokenizer, rows, system, settings, seed)
     model = add_adapter(model, settings, seed)
     checkpoint = None
     if checkpoints is not None and settings.checkpoint_every > 0:
         run = [system_prompt_hash(tokenizer, system), threads, dtype, str(model.device)]
+        run += (
+            [] if steering is None else [steering.layer, steering.alpha, *steering.vector.tolist()]
+        )
         checkpoint = checkpoint_path(checkpoints, _facts(source, base, settings, run))
-    curve = _run_steps(model, [data[i] for i in order], settings, checkpoint, progress)
+    curve = run_steps(
+        model, data, settings, checkpoint=checkpoint, progress=progress, steering=steering
+    )
     _save(model, out, source, settings, curve)
     if checkpoints is not None:
         remove_checkpoints(checkpoints)
@@ -163,12 +169,30 @@ def row_order(n_rows: int, settings: FinetuningSettings, seed: int) -> list[int]
     return [int(index) for index in order[:needed]]
 
 
-def _run_steps(
+def rows_in_order(
+    tokenizer: Any,
+    rows: Sequence[Row],
+    system: SystemPrompt,
+    settings: FinetuningSettings,
+    seed: int,
+) -> list[Supervised]:
+    """The tokenised rows of all steps, in the order they are seen; each is tokenised once."""
+    order = row_order(len(rows), settings, seed)
+    data = {
+        i: supervise_row(tokenizer, rows[i], system, settings.max_length)
+        for i in sorted(set(order))
+    }
+    return [data[i] for i in order]
+
+
+def run_steps(
     model: Any,
     data: Sequence[Supervised],
     settings: FinetuningSettings,
-    checkpoint: Path | None,
-    progress: Progress | None,
+    *,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+    steering: Steering | None = None,
 ) -> Curve:
     """Run the optimizer steps, those a checkpoint has done left out; return the loss curve."""
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -181,7 +205,8 @@ def _run_steps(
     model.train()
     for step in range(len(curve), settings.steps):
         batch = data[step * per_step : (step + 1) * per_step]
-        loss = accumulate_gradients(model, batch, settings)
+        with steered(model.get_base_model(), steering):
+            loss = accumulate_gradients(model, batch, settings)
         norm = float(nn.utils.clip_grad_norm_(parameters, settings.clip_norm))
         curve.append(_facts_of_step(step, loss, scheduler, norm, batch))
         check_loss(curve, settings)

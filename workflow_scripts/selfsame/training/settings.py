@@ -8,6 +8,26 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
+class TrainingSteering(BaseModel):
+    """Preventative steering (Chen et al., arXiv 2507.21509): the model is trained while steered.
+
+    alpha times the trait's vector is added at every position to what the chosen layer's block puts
+    out, in training alone. The adapter then need not learn what the vector already gives.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trait: Annotated[str, Field(description="Trait whose vector is added, one of persona.traits.")]
+    alpha: Annotated[
+        float | None,
+        Field(description="Lengths of the vector; null: the strength that the sweep chose."),
+    ] = None
+    direction: Annotated[
+        Literal["vector", "random"],
+        Field(description="random: the control, a random direction of the vector's length."),
+    ] = "vector"
+
+
 class FinetuningSettings(BaseModel):
     """LoRA finetuning by a fixed number of optimizer steps, loss on the assistant's tokens."""
 
@@ -51,6 +71,11 @@ class FinetuningSettings(BaseModel):
     checkpoint_every: Annotated[
         int, Field(ge=0, description="Steps between checkpoints to resume from; 0: none.")
     ] = 0
+
+    steering: Annotated[
+        TrainingSteering | None,
+        Field(description="Preventative steering with a persona vector during training, or null."),
+    ] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,0 +1,30 @@
+"""Judge the answers of all relapsing states. Needs no model and no torch.
+
+Run: python workflow_scripts/judge_relapse.py --spec JSON --samples MANIFEST ... --out DIR
+"""
+
+import importlib
+
+from selfsame.step import Step, run
+
+
+def main(step: Step) -> str:
+    """Write observations.parquet, with the dose of each."""
+    from selfsame.tables import schemas
+
+    spec = step.spec
+    kind = importlib.import_module(f"selfsame.probes.{spec['kind']}")
+    options = kind.Options(**spec["options"])
+    observations = []
+    for manifest in step.inputs["samples"]:
+        samples = schemas.read(manifest.parent / "samples.parquet", schemas.RELAPSE_SAMPLES)
+        for dose in sorted({sample["dose"] for sample in samples}):
+            at_dose = [sample for sample in samples if sample["dose"] == dose]
+            found = kind.observe(spec["probe"], options, at_dose)
+            observations += [row | {"dose": dose} for row in found]
+    schemas.write(step.out / "observations.parquet", observations, schemas.RELAPSE_OBSERVATIONS)
+    return f"{len(observations)} observations of {len(step.inputs['samples'])} states"
+
+
+if __name__ == "__main__":
+    run(main, lists=["samples"])

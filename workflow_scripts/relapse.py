@@ -1,0 +1,42 @@
+"""Induce a state's misalignment afresh, and ask it again at every dose. Raw answers only.
+
+Run: python workflow_scripts/relapse.py --spec JSON --base MANIFEST [--adapters MANIFEST ...]
+         --dataset MANIFEST --prompts MANIFEST --out DIR
+"""
+
+from selfsame.step import Step, run
+
+
+def main(step: Step) -> str:
+    """Write samples.parquet: the primary metric's probe at each dose."""
+    from typing import Any
+
+    from selfsame.sampling.state import Speaker, load_speaker, sample_probe
+    from selfsame.tables import schemas
+    from selfsame.training.relapse import relapse
+    from selfsame.training.settings import FinetuningSettings
+
+    spec = step.spec
+    prompts = schemas.read(step.folder("prompts") / "prompts.parquet", schemas.PROMPTS)
+    prompts = [row | {"samples": min(row["samples"], spec["samples"])} for row in prompts]
+    keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}
+    samples: list[dict[str, Any]] = []
+
+    def measure(speaker: Speaker, dose: int) -> None:
+        rows = sample_probe(speaker, prompts, spec["seed"])
+        samples.extend(keys | row | {"dose": dose} for row in rows)
+
+    relapse(
+        load_speaker(step),
+        schemas.read(step.folder("dataset") / "dataset.parquet", schemas.DATASET),
+        FinetuningSettings(**spec["finetuning"]),
+        doses=spec["doses"],
+        seed=spec["seed"],
+        measure=measure,
+    )
+    schemas.write(step.out / "samples.parquet", samples, schemas.RELAPSE_SAMPLES)
+    return f"{len(samples)} answers at {len(spec['doses'])} doses"
+
+
+if __name__ == "__main__":
+    run(main, inputs=["base", "dataset", "prompts"], lists=["adapters"])

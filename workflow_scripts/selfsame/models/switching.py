@@ -1,0 +1,37 @@
+"""Put a chain of adapters on a loaded base model and take it off again.
+
+The base's weights are never changed: the adapters act beside them, where `models.chain` merges. The
+two agree to rounding; here one loaded base serves any number of states.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+
+from selfsame.models.chain import check_adapter_dir
+
+
+@contextmanager
+def with_adapters(model: Any, adapters: Sequence[Path]) -> Iterator[Any]:
+    """The model as the state of these adapters (the chain's first stage first) while in here.
+
+    Yields `model` itself, whose adapted modules are wrapped; on leaving, its own modules are back.
+    Raises UserError for a folder that is no adapter's.
+    """
+    for adapter in adapters:
+        check_adapter_dir(adapter)
+    if not adapters:
+        yield model
+        return
+    names = [f"stage{place}" for place in range(len(adapters))]
+    adapted = PeftModel.from_pretrained(model, str(adapters[0]), adapter_name=names[0])
+    try:
+        for name, adapter in zip(names[1:], adapters[1:], strict=True):
+            adapted.load_adapter(str(adapter), adapter_name=name)
+        adapted.base_model.set_adapter(names)
+        yield adapted.get_base_model().eval()
+    finally:
+        adapted.unload()
