@@ -139,9 +139,7 @@ rule relapse:
         code=modules_of("relapse"),
         base=paths.manifest("base_model"),
         adapters=lambda wildcards: paths.adapters(wildcards.chain, wildcards.seed),
-        dataset=lambda wildcards: paths.dataset(
-            settings.relapse.stage, wildcards.seed
-        ),
+        dataset=lambda wildcards: paths.dataset(settings.relapse.stage, wildcards.seed),
         prompts=paths.manifest("probes", specs.primary_probe(settings)),
     output:
         manifest=paths.of_state("{chain}", "{seed}", "relapse"),

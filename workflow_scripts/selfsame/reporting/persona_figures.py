@@ -27,7 +27,6 @@ from selfsame.reporting.drawing import (
     note_row,
     panel_rows,
     percent_ticks,
-    points,
     small_panels,
     two_lines,
 )
@@ -255,13 +254,16 @@ def _mark(row: pd.Series) -> dict[str, Any]:
 
 def _legend_mark(row: pd.Series) -> Line2D:
     label = f"{row['number']}  {row['chain']}: {verdict_text(row)}"
-    if pd.isna(row["latent"]):
-        return Line2D([], [], linestyle="", marker="|", color=STRONG_GREY, label=label)
     return Line2D([], [], linestyle="", label=label, **_mark(row))
 
 
 def _behaviour_alone(axis: Axes, rows: pd.DataFrame) -> None:
-    points(axis, rows["behaviour"], rows["behaviour_low"], rows["behaviour_high"], STRONG_GREY)
+    axis.hlines(
+        range(len(rows)), rows["behaviour_low"], rows["behaviour_high"],
+        color=STRONG_GREY, linewidth=1.6,
+    )  # fmt: skip
+    for place, (_, row) in enumerate(rows.iterrows()):
+        axis.plot(row["behaviour"], place, linestyle="", **_mark(row))
     name_rows(axis, [str(place) for place in rows["number"]])
     axis.axvline(HALF, color=GREY, linewidth=1)
     axis.set_title("L not measured", fontsize=8)

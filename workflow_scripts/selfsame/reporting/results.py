@@ -10,6 +10,7 @@ from selfsame.reporting.persona_results import PersonaResults
 from selfsame.statistics.settings import BASE
 
 MISSING = "–"
+INSIDE = "advice_inside"  # the probe of the very domain that the induction trains on
 # Of these metrics a smaller value is the better one; of every other metric a larger one.
 LOWER_IS_BETTER = ("harm", "incoherent", "em_all", "em_coherent", "position_bias", "entropy")
 
@@ -177,6 +178,7 @@ def _main_row(results: Results, chain: str) -> dict[str, str]:
         "arm": chain,
         "primary %": interval(results.level(chain, results.primary)),
         "harm %": share(f"{probe}.harm"),
+        "harm inside %": share(f"{INSIDE}.harm"),
         "incoherent %": share(f"{probe}.incoherent"),
         "EM % all / coherent": pair(f"{em_probe}.em_all", f"{em_probe}.em_coherent"),
         "recognition % seen / unseen": pair(
