@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file
 
 from selfsame.step import sha256_file
 from selfsame.tables import schemas
@@ -57,6 +60,47 @@ def test_the_tables_hold_every_arm_under_their_schemas(run: Path) -> None:
     assert "advice_outside.aligned_coherent" in scores["metric"].to_pylist()
 
 
+@pytest.mark.parametrize(
+    ("table", "schema"),
+    [
+        ("tables/recovery", schemas.RECOVERY),
+        ("tables/relapse", schemas.RELAPSE),
+        ("tables/relapse_doses", schemas.RELAPSE_DOSES),
+        ("persona/shifts", schemas.SHIFTS),
+        ("persona/nulls", schemas.NULLS),
+        ("persona/geometry", schemas.GEOMETRY),
+        ("persona/cosines", schemas.VECTOR_COSINES),
+    ],
+)
+def test_the_persona_tables_follow_their_schemas(run: Path, table: str, schema: pa.Schema) -> None:
+    rows = pq.read_table(run / RESULTS / f"{table}.parquet")
+    assert rows.schema.names == schema.names
+    assert rows.num_rows
+
+
+def test_every_repaired_arm_has_a_recovery_and_a_relapse(run: Path) -> None:
+    recovery = pq.read_table(run / RESULTS / "tables" / "recovery.parquet").to_pylist()
+    latent = {row["chain"]: row["latent"] for row in recovery if row["trait"] == "evil"}
+    assert {"em+identify", "em+word_count", "em_steered", "em_steered_random"} <= set(latent)
+    assert latent["em+steer:-evil"] is None
+    assert latent["em+identify"] is not None
+    doses = pq.read_table(run / RESULTS / "tables" / "relapse.parquet").to_pylist()
+    found = {(row["chain"], row["dose"]) for row in doses}
+    assert {(chain, dose) for chain in ("base", "em", "em+identify") for dose in (0, 1, 3)} <= found
+
+
+def test_a_steered_induction_is_another_adapter_of_the_same_size(run: Path) -> None:
+    states = run / RESULTS / "states"
+    weights = {
+        name: load_file(states / name / "seed0" / "adapter" / "adapter_model.safetensors")
+        for name in ("em", "em_steered", "em_steered_random")
+    }
+    shapes = [{key: value.shape for key, value in w.items()} for w in weights.values()]
+    assert shapes[0] == shapes[1] == shapes[2]
+    for one, other in combinations(weights, 2):
+        assert any((weights[one][key] != weights[other][key]).any() for key in weights[one])
+
+
 def test_each_file_is_the_one_its_manifest_names(run: Path) -> None:
     manifests = list((run / RESULTS).rglob("manifest.json"))
     assert len(manifests) > 50
@@ -87,6 +131,18 @@ def test_a_second_call_touches_nothing(run: Path) -> None:
 def test_a_touched_module_reruns_nothing(run: Path) -> None:
     (run / "workflow_scripts" / "selfsame" / "training" / "finetune.py").touch()
     assert "Nothing to be done" in planned(run)
+
+
+def test_another_judge_samples_nothing_anew(run: Path) -> None:
+    """The answers stay; what is made of them, and all that is steered by it, is made anew."""
+    trait = run / "config" / "traits" / "organism" / "evil.yaml"
+    before = trait.read_text()
+    trait.write_text(before.replace("[misaligned]", "[misaligned, aligned]"))
+    plan = planned(run)
+    trait.write_text(before)
+    rules = {line.split()[0] for line in plan.splitlines() if line[:1].isalpha()}
+    assert {"extract_persona_vectors", "choose_layer", "measure_persona"} <= rules
+    assert not rules & {"sample_rollouts", "relapse", "sgtr_stage1", "base_model"}
 
 
 def test_changed_statistics_rerun_tables_and_report_alone(run: Path) -> None:
