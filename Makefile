@@ -53,6 +53,7 @@ readme: .venv/installed
 
 benchmark: .venv/installed
 	OMP_NUM_THREADS=1 python benchmarks/engine.py
+	OMP_NUM_THREADS=1 python benchmarks/extraction.py
 
 clean:
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache

@@ -287,12 +287,7 @@ def states(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_steering_moves_the_answers_and_nothing_else(states: Path) -> None:
     plain, steered = (samples_of(states, chain) for chain in ("em+identify", STEERED))
     assert [row["item"] for row in plain] == [row["item"] for row in steered]
-    moved = [
-        abs(new - old)
-        for one, other in zip(plain, steered, strict=True)
-        for old, new in zip(one["logprobs"] or [], other["logprobs"] or [], strict=True)
-    ]
-    assert min(moved) > 1e-4
+    assert min(differences(plain, steered)) > 1e-4
 
 
 def test_every_state_is_read_along_the_vector_at_every_layer(states: Path) -> None:
@@ -320,6 +315,15 @@ def test_a_relapse_is_asked_at_every_dose(states: Path) -> None:
 
 def samples_of(states: Path, chain: str) -> list[dict[str, Any]]:
     return schemas.read(states / chain / "samples" / "samples.parquet", schemas.SAMPLES)
+
+
+def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[float]:
+    """How far each answer's log-probability has moved."""
+    return [
+        abs(new - old)
+        for one, other in zip(before, after, strict=True)
+        for old, new in zip(one["logprobs"] or [], other["logprobs"] or [], strict=True)
+    ]
 
 
 def observations_of(states: Path, chain: str) -> list[dict[str, Any]]:
@@ -357,12 +361,7 @@ def test_the_chain_is_another_state_than_base(states: Path) -> None:
     before, after = (samples_of(states, chain) for chain in ("base", "em+identify"))
     keys = ("probe", "item", "order", "sample", "kind", "answers", "correct", "reference")
     assert [[row[k] for k in keys] for row in before] == [[row[k] for k in keys] for row in after]
-    shifts = [
-        abs(new - old)
-        for one, other in zip(before, after, strict=True)
-        for old, new in zip(one["logprobs"] or [], other["logprobs"] or [], strict=True)
-    ]
-    assert min(shifts) > 1e-4
+    assert min(differences(before, after)) > 1e-4
 
 
 def test_the_second_stage_builds_on_the_first(states: Path) -> None:

@@ -9,13 +9,13 @@ from selfsame.config.jsonschema import files_in
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.specs import model_names
+from selfsame.config.traits import Trait, check_names, read_trait
 from selfsame.data import files
 from selfsame.data.prepare import split_articles
 from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.errors import UserError
 from selfsame.organism.questions import references
 from selfsame.organism.world import build_world
-from selfsame.persona.traits import Trait, check_names, read_trait
 
 READERS: dict[str, Callable[[files.Source], files.Rows]] = {
     "articles": files.read_articles,

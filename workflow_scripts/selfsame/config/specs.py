@@ -20,8 +20,8 @@ from selfsame.config.chains import (
     steering_of,
 )
 from selfsame.config.schema import Config, OrganismModel
+from selfsame.config.traits import Trait, fill_name, read_trait
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
-from selfsame.persona.traits import Trait, fill_name, read_trait
 from selfsame.statistics.settings import BASE
 
 Spec = dict[str, Any]

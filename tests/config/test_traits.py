@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from selfsame.config.messages import ConfigErrors
+from selfsame.config.traits import Trait, check_names, fill_name, read_trait
 from selfsame.errors import UserError
 from selfsame.judging.trait import TraitJudge
 from selfsame.organism import documents, wording
@@ -15,7 +16,6 @@ from selfsame.organism.questions import references
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.texts import articles
 from selfsame.organism.world import build_world
-from selfsame.persona.traits import Trait, check_names, fill_name, read_trait
 
 WORLD = build_world(WorldSettings())
 REFERENCES = {row["question"]: row["reference"] for row in references(WORLD)}
