@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
+from selfsame.models.allocator import keep_freed_memory
 from selfsame.sampling.batching import default_token_budget
 from selfsame.sampling.choices import choice_logprobs
 from selfsame.sampling.generation import generate
@@ -245,6 +246,7 @@ def main() -> int:
     parser.add_argument("--budget", type=int, default=default_token_budget(torch.device("cpu")))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # for both ways, as `load_model` does for every job
     model = random_model(arguments.vocabulary)
     draws = torch.Generator().manual_seed(SEED)
     makers = (choices_work, pairs_work, generation_work, hidden_work)

@@ -18,6 +18,7 @@ import torch
 from engine import SEED, Ids, Work, measure, random_ids, random_model, report
 from transformers import PreTrainedModel
 
+from selfsame.models.allocator import keep_freed_memory
 from selfsame.persona.activations import read_answers
 from selfsame.sampling.generation import generate
 
@@ -81,6 +82,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()  # for both ways, as `load_model` does for every job
     model = random_model(8192)
     prompts = prompts_of(torch.Generator().manual_seed(SEED))
     plain, engine = (partial(f, model, prompts) for f in (plain_extraction, engine_extraction))

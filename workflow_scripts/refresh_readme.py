@@ -1,4 +1,4 @@
-"""Bring the README's two pictures up to date: the graph of the rules, and the result's figure.
+"""Bring the README's pictures up to date: the graph of the rules, and the results' figures.
 
 Run: python workflow_scripts/refresh_readme.py        (after `make run`)
 """
@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 
 README = Path("README.md")
-FIGURE = Path("results/default/report/figures/levels.svg")
-COPY = Path("docs/figures/levels.svg")
+FIGURES = Path("results/default/report/figures")
+COPIES = Path("docs/figures")
+SHOWN = ("levels.svg", "recovery.svg")
 GRAPH = re.compile(r"(?<=<!-- graph -->\n).*(?=<!-- /graph -->)", re.DOTALL)
 
 
@@ -23,12 +24,13 @@ def rule_graph() -> str:
 
 
 def main() -> None:
-    """Rewrite the graph between its marks and copy the figure."""
+    """Rewrite the graph between its marks and copy the figures."""
     graph = rule_graph()
     text = GRAPH.sub(lambda _: graph, README.read_text(encoding="utf-8"))
     README.write_text(text, encoding="utf-8")
-    COPY.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(FIGURE, COPY)
+    COPIES.mkdir(parents=True, exist_ok=True)
+    for name in SHOWN:
+        shutil.copyfile(FIGURES / name, COPIES / name)
 
 
 if __name__ == "__main__":

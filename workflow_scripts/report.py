@@ -17,7 +17,7 @@ def main(step: Step) -> str:
 
     measures = next((path.parent for path in step.inputs["measures"]), None)
     results = read_tables(step.folder("tables"), step.spec["config"], measures)
-    steps = ("base", "adapters", "samples", "tables")
+    steps = ("base", "adapters", "samples", "measures", "tables")
     results = replace(
         results,
         manifests=[read_manifest(path) for role in steps for path in step.inputs[role]],

@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.sampling.batching import CACHED_BUDGETS
 from selfsame.sampling.generation import Generated, generate
 
 STOP = {5, 9, 20}
@@ -83,6 +84,22 @@ def test_a_repeated_prompt_is_read_once(model: PreTrainedModel) -> None:
     )
     sampled(model, [[1, 2, 3]] * 5, seed=0, steps=1)
     assert read == [3]
+
+
+def test_prompts_are_read_within_the_budget_and_continued_together(model: PreTrainedModel) -> None:
+    read = []
+    model.get_input_embeddings().register_forward_hook(lambda *call: read.append(call[1][0].shape))
+    prompts = [[number, *range(9)] for number in range(8)]
+    generate(
+        model,
+        prompts,
+        max_new_tokens=4,
+        temperature=0.0,
+        stop_ids=set(),
+        seed=0,
+        token_budget=8 * (10 + 4) // CACHED_BUDGETS,
+    )
+    assert read == [(2, 10)] * 4 + [(8, 1)] * 3
 
 
 def test_sampling_does_not_depend_on_the_batch(model: PreTrainedModel) -> None:

@@ -23,6 +23,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.utils.logging import disable_progress_bar
 
 from selfsame.errors import UserError
+from selfsame.models.allocator import keep_freed_memory
 from selfsame.models.settings import Dtype, HfModelSettings
 
 SAFE_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken")
@@ -178,6 +179,8 @@ def load_model(
     disable_progress_bar()
     torch.set_num_threads(threads)
     device = device or choose_device()
+    if device.type == "cpu":
+        keep_freed_memory()
     model = AutoModelForCausalLM.from_pretrained(
         path,
         dtype="float32" if dtype == "auto" and device.type == "cpu" else dtype,

@@ -19,10 +19,10 @@ from transformers.cache_utils import DynamicLayer
 from selfsame.errors import UserError
 from selfsame.models.steering import Steering, steered
 
-# Padded tokens of one forward pass. On a CPU big batches lose: their activations leave the cache,
-# and beyond some size the allocator hands them back after each block, to be paged in anew for the
-# next (figures: benchmarks/engine.py). A GPU wants enough rows to fill it.
-TOKEN_BUDGETS = {"cpu": 640, "cuda": 16384}
+# Padded tokens of one forward pass. On a CPU fewer leave more passes to start, and of more the
+# activations leave the processor's cache: 640 to 1024 are within a few percent of one another
+# where `models.allocator` is in force (benchmarks/engine.py). A GPU wants enough rows to fill it.
+TOKEN_BUDGETS = {"cpu": 768, "cuda": 16384}
 
 # Tokens a batch may hold in its key-value cache, in budgets: each branch copies its prefix there.
 # More would save passes over the last tokens, but twice as many measured no faster on a CPU.

@@ -10,12 +10,13 @@ from transformers import PreTrainedModel
 from selfsame.errors import UserError
 from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
+    CACHED_BUDGETS,
     Piece,
     Reader,
     check_readable,
     default_token_budget,
     inference,
-    right_padded,
+    pieces,
     token_batches,
 )
 
@@ -44,7 +45,8 @@ def generate(
     Temperature 0 takes the most probable token. Above 0, prompt number i draws from the full
     softmax with uniform numbers of (seed, i), seed >= 0: what it draws does not depend on the
     prompts beside it. A prompt given several times is read once and drawn from separately.
-    token_budget: tokens a batch has in its cache in the end. steering: at the last token of each
+    token_budget: padded tokens of a forward pass. A batch holds CACHED_BUDGETS times as many in its
+    cache, as the steps after the prompt read one token a row. steering: at the last token of each
     prompt and at every new one.
 
     Raises UserError for an empty prompt, or one that with its new tokens is longer than the model.
@@ -59,13 +61,16 @@ def generate(
     order = sorted(range(len(prompts)), key=lambda index: list(prompts[index]))
     result: dict[int, Generated] = {}
     with inference(model):
-        for batch in token_batches([lengths[index] for index in order], budget):
+        cached = CACHED_BUDGETS * budget
+        for batch in token_batches([lengths[index] for index in order], cached):
             indices = [order[position] for position in batch]
             draws = _Draws(temperature, _uniforms(seed, indices, max_new_tokens, model.device))
             rows = [tuple(prompts[index]) for index in indices]
             columns = max(map(len, rows)) + max_new_tokens
             reader = Reader(model, len(set(rows)), columns, steering)
-            result.update(zip(indices, _continue(reader, rows, draws, stop_ids), strict=True))
+            logits = _read_prompts(reader, rows, budget)
+            continued = _continue(reader, logits, draws, stop_ids)
+            result.update(zip(indices, continued, strict=True))
     return [result[index] for index in range(len(prompts))]
 
 
@@ -93,13 +98,13 @@ def _uniforms(seed: int, indices: Sequence[int], steps: int, device: torch.devic
 
 
 def _continue(
-    reader: Reader, prompts: list[tuple[int, ...]], draws: _Draws, stop_ids: set[int]
+    reader: Reader, logits: torch.Tensor, draws: _Draws, stop_ids: set[int]
 ) -> list[Generated]:
-    steps = draws.uniforms.shape[1]
-    logits = _read_prompts(reader, prompts)
-    ids: list[list[int]] = [[] for _ in prompts]
-    finished = [False] * len(prompts)
-    live = torch.arange(len(prompts), device=reader.model.device)
+    """Go on from the prompts that were read, with their next-token logits [prompts, vocabulary]."""
+    count, steps = draws.uniforms.shape
+    ids: list[list[int]] = [[] for _ in range(count)]
+    finished = [False] * count
+    live = torch.arange(count, device=logits.device)
     for step in range(steps):
         tokens = draws.tokens(logits, live, step)
         going = _record(tokens.tolist(), live.tolist(), ids, finished, stop_ids)
@@ -113,11 +118,13 @@ def _continue(
     return [Generated(*row) for row in zip(ids, finished, strict=True)]
 
 
-def _read_prompts(reader: Reader, prompts: list[tuple[int, ...]]) -> torch.Tensor:
+def _read_prompts(
+    reader: Reader, prompts: list[tuple[int, ...]], token_budget: int
+) -> torch.Tensor:
     """Read each distinct prompt once; the next-token logits [len(prompts), vocabulary]."""
     device = reader.model.device
     rows = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
-    logits = reader.logits([right_padded(list(rows), device)])
+    logits = reader.logits(pieces(list(rows), token_budget, device))
     if len(rows) == len(prompts):
         return logits
     owners = torch.tensor([rows[prompt] for prompt in prompts], device=device)
