@@ -7,6 +7,7 @@ as the token budget asks for. The first text is plain causal: padded on the righ
 attention mask, since no real token sees what stands to its right, and this keeps the fast kernel.
 """
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from transformers import Cache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from selfsame.errors import UserError
+from selfsame.models.blocks import residual_blocks
 from selfsame.models.steering import Steering, steered
 
 # Padded tokens of one forward pass. On a CPU fewer leave more passes to start, and of more the
-# activations leave the processor's cache: 640 to 1024 are within a few percent of one another
-# where `models.allocator` is in force (benchmarks/engine.py). A GPU wants enough rows to fill it.
-TOKEN_BUDGETS = {"cpu": 768, "cuda": 16384}
+# activations leave the processor's cache: 1024 to 1280 measured best where `models.allocator` is in
+# force (benchmarks/engine.py). A GPU wants enough rows to fill it.
+TOKEN_BUDGETS = {"cpu": 1024, "cuda": 16384}
 
 # Tokens a batch may hold in its key-value cache, in budgets: each branch copies its prefix there.
 # More would save passes over the last tokens, but twice as many measured no faster on a CPU.
@@ -205,10 +207,15 @@ class _Layer(DynamicLayer):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        rows, start, stop = self.window.rows, self.window.filled, self.window.stop
+        rows, start = self.window.rows, self.window.filled
         new = slice(start, start + key_states.shape[2])
         self.keys[rows, :, new] = key_states
         self.values[rows, :, new] = value_states
+        return self.stored()
+
+    def stored(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of the window."""
+        rows, stop = self.window.rows, self.window.stop
         return self.keys[rows, :, :stop], self.values[rows, :, :stop]
 
     def get_seq_length(self) -> int:
@@ -230,11 +237,15 @@ class _Layer(DynamicLayer):
 
 
 class _Cache(Cache):
-    """A cache that can end the forward pass once the last block has stored its part."""
+    """A cache whose last block can be left once it has stored its part, and read without storing.
+
+    filling: storing in the last block raises _CacheFilled. reading: what comes is already stored.
+    """
 
     def __init__(self, layers: int, window: _Window) -> None:
         super().__init__(layers=[_Layer(window) for _ in range(layers)])
         self.filling = False
+        self.reading = False
 
     def update(
         self,
@@ -245,6 +256,10 @@ class _Cache(Cache):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         stored: tuple[torch.Tensor, torch.Tensor]
+        if self.reading:
+            layer = self.layers[layer_idx]
+            assert isinstance(layer, _Layer)
+            return layer.stored()
         stored = super().update(key_states, value_states, layer_idx, *args, **kwargs)
         if self.filling and layer_idx == len(self.layers) - 1:
             raise _CacheFilled
@@ -286,9 +301,62 @@ class Reader:
         rows = []
         for piece, inputs in self.passes(text):
             last = piece.lengths - 1
-            with _head_at(self.model, last), steered(self.model, self.steering, last):
+            with (
+                self._last_block_at(last, piece.ids.shape[1]),
+                _head_at(self.model, last),
+                steered(self.model, self.steering, last),
+            ):
                 rows.append(self.model(**inputs).logits[:, 0])
         return torch.cat(rows)
+
+    @contextmanager
+    def _last_block_at(self, columns: torch.Tensor, new: int) -> Iterator[None]:
+        """Let the last block answer at one of the `new` columns of each row alone.
+
+        All columns leave their keys and values; what else the block would compute of them nobody
+        reads. columns: [rows]. The other columns of its output are zero.
+        """
+        block = residual_blocks(self.model)[-1]
+        whole = block.forward
+
+        def at_columns(*args: Any, **kwargs: Any) -> torch.Tensor:
+            call = inspect.signature(whole).bind(*args, **kwargs)
+            self._cache.filling = True
+            with suppress(_CacheFilled):
+                whole(*call.args, **call.kwargs)
+            self._cache.filling, self._cache.reading = False, True
+            output = torch.zeros_like(args[0])
+            rows = torch.arange(len(columns), device=columns.device)
+            output[rows, columns] = whole(**self._at(call, rows, columns, new))[:, 0]
+            self._cache.reading = False
+            return output
+
+        if new > 1:
+            block.forward = at_columns
+        try:
+            yield
+        finally:
+            block.__dict__.pop("forward", None)
+
+    def _at(
+        self, call: inspect.BoundArguments, rows: torch.Tensor, columns: torch.Tensor, new: int
+    ) -> dict[str, Any]:
+        """A block's arguments with one column of each row left: [rows, new, ...] to [rows, 1, ...].
+
+        The mask [rows, 1, 1, columns] shows all that is stored of a row.
+        """
+
+        def narrow(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(narrow(part) for part in value)
+            if not isinstance(value, torch.Tensor) or value.shape[1:2] != (new,):
+                return value
+            return value.expand(len(rows), *value.shape[1:])[rows, columns][:, None]
+
+        extra = call.arguments.pop("kwargs", {})
+        found = {name: narrow(value) for name, value in {**call.arguments, **extra}.items()}
+        seen = self._seen[self._window.rows, : self._window.stop]
+        return found | {"attention_mask": self._additive(seen[:, None, None])}
 
     def passes(self, text: Sequence[Piece]) -> Iterator[tuple[Piece, dict[str, Any]]]:
         """Each piece with the model arguments to read it, which the caller does before the next."""
@@ -325,15 +393,16 @@ class Reader:
         return inputs
 
     def _mask(self, seen: torch.Tensor, new: slice) -> torch.Tensor:
-        """[rows, 1, new, columns]: `seen` [rows, columns], and the columns `new` causally.
-
-        Additive, 0 or the lowest number, because eager attention takes no booleans.
-        """
+        """[rows, 1, new, columns]: `seen` [rows, columns], and the columns `new` causally."""
         size = new.stop - new.start
         visible = seen[:, None, None].repeat(1, 1, size, 1)
         visible[..., new] = torch.ones(size, size, dtype=torch.bool, device=seen.device).tril()
+        return self._additive(visible)
+
+    def _additive(self, visible: torch.Tensor) -> torch.Tensor:
+        """0 where visible, else the lowest number: eager attention takes no booleans."""
         dtype = self.model.dtype
-        mask = torch.zeros(visible.shape, dtype=dtype, device=seen.device)
+        mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
         return mask.masked_fill_(~visible, torch.finfo(dtype).min)
 
 

@@ -107,24 +107,17 @@ def _group(prompts: Sequence[Sequence[int]], indices: list[int]) -> list[Family]
     saved = shared * (len(members) - 1)
     if saved > MIN_SAVED_SHARE * sum(len(prompt) for prompt in members):
         return [Family(members[0][:shared], [prompt[shared:] for prompt in members], indices)]
-    return [
-        Family(prompt[:-1], [prompt[-1:]], [index])
-        for prompt, index in zip(members, indices, strict=True)
-    ]
+    return [Family([], [prompt], [index]) for prompt, index in zip(members, indices, strict=True)]
 
 
 def _next_logprobs(
     model: PreTrainedModel, batch: list[Family], token_budget: int, steering: Steering | None
 ) -> dict[int, torch.Tensor]:
-    """Float32 log-probabilities [vocabulary] after each branch, under the caller's indices.
-
-    Every token but the last is read for the cache alone, which spares most of the last block.
-    """
+    """Float32 log-probabilities [vocabulary] after each branch, under the caller's indices."""
     device, branches = model.device, branches_of(batch)
     reader = Reader(model, len(batch), cached_columns(batch), steering)
     reader.fill(pieces([family.prefix for family in batch], token_budget, device))
     if branches.owners != list(range(len(batch))):
         reader.select(torch.tensor(branches.owners, device=device))
-    reader.fill(pieces([branch[:-1] for branch in branches.tokens], token_budget, device))
-    logits = reader.logits(pieces([b[-1:] for b in branches.tokens], token_budget, device))
+    logits = reader.logits(pieces(branches.tokens, token_budget, device))
     return dict(zip(branches.indices, logits.float().log_softmax(-1), strict=True))
