@@ -143,7 +143,7 @@ def test_every_correlation_has_its_band(html) -> None:
         ({"incoherent": 0.31}, "is broken: 31 % of its answers are incoherent"),
         (
             {"latent": float("nan")},
-            "is no latent measure: its answers and its inner state were not",
+            "has no latent measure: its answers and its inner state were not",
         ),
         ({"verdict": "no behaviour measure"}, "were not both measured"),
         ({"chain": "em+self_report"}, "Whether em+identify is cured or only bandaged was not"),
