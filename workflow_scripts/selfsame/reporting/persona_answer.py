@@ -44,8 +44,8 @@ def cured_or_bandaged(results: Results, arm: str) -> list[str]:
         return [f"Whether {arm} is cured or only bandaged was not measured."]
     verb = "is" if row["verdict"] in (*MEANINGS, BROKEN) else "has"
     return [
-        f"{arm} {verb} {verdict_text(row)}: {_meaning(row)} (from {row['induced']} = 0 to the base = 1,"
-        f" behaviour B = {recovered(row, 'behaviour')} and, along the {persona.trait} vector, inner"
+        f"{arm} {verb} {verdict_text(row)}: {_meaning(row)} (from {row['induced']} = 0 to the base"
+        f" = 1, behaviour B = {recovered(row, 'behaviour')} and, along the {persona.trait} vector, inner"
         f" state L = {recovered(row, 'latent')}){_standing(persona, results.alpha)}."
     ]
 
