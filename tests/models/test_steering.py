@@ -29,6 +29,13 @@ def steering():
     return Steering(1, torch.randn(32, generator=torch.Generator().manual_seed(0)), 1.5)
 
 
+@pytest.fixture(params=[(layer, where) for layer in (0, 1, 2) for where in (False, True)])
+def anywhere(request, steering):
+    """Every layer, the last one among them, at the answer's positions and at all."""
+    layer, everywhere = request.param
+    return replace(steering, layer=layer, everywhere=everywhere)
+
+
 def read(model, steering=None, columns=None):
     with steered(model, steering, columns):
         return hidden_means(model, PROMPTS, RESPONSES)
@@ -53,25 +60,26 @@ def test_nothing_stays_behind(model, steering):
 
 def reference_logits(model, prompt, steering):
     """One prompt in one pass without a cache, pushed at its last token."""
-    columns = torch.tensor([len(prompt) - 1])
+    columns = None if steering.everywhere else torch.tensor([len(prompt) - 1])
     with torch.inference_mode(), steered(model, steering, columns):
         return model(input_ids=torch.tensor([prompt])).logits[0, -1]
 
 
-def test_answers_are_steered_where_they_are_read(model, steering):
+def test_answers_are_steered_where_they_are_read(model, anywhere):
     prompts = [*PROMPTS, [4, 20, 30, 42, 43]]
     found = choice_logprobs(
-        model, prompts, [[7, 3]] * 4, groups=["a", "a", "b", "a"], steering=steering
+        model, prompts, [[7, 3]] * 4, groups=["a", "a", "b", "a"], steering=anywhere
     )
     for row, prompt in zip(found, prompts, strict=True):
-        logprobs = reference_logits(model, prompt, steering).log_softmax(-1)
+        logprobs = reference_logits(model, prompt, anywhere).log_softmax(-1)
         assert row == pytest.approx(logprobs[[7, 3]].tolist(), abs=1e-4)
 
 
 def greedy_by_hand(model, prompt, steering, tokens):
-    """Token by token from whole passes that push the prompt's last token and all new ones."""
+    """Token by token from whole passes that push the prompt's last token, or all, and new ones."""
     blocks = model.base_model.get_submodule("h" if hasattr(model.base_model, "h") else "layers")
-    push, start = steering.alpha * steering.vector, len(prompt) - 1
+    push = steering.alpha * steering.vector
+    start = 0 if steering.everywhere else len(prompt) - 1
 
     def add(_module, _args, output):
         output = output.clone()
@@ -87,8 +95,8 @@ def greedy_by_hand(model, prompt, steering, tokens):
     return ids[len(prompt) :]
 
 
-def test_generation_is_steered_at_every_position_that_predicts_an_answer(model, steering):
-    strong = replace(steering, alpha=4.0)
+def test_generation_is_steered_at_every_position_that_predicts_an_answer(model, anywhere):
+    strong = replace(anywhere, alpha=4.0)
     found = generate(
         model,
         PROMPTS,

@@ -155,12 +155,18 @@ def evaluate_behaviour(config: Config, chain: str, seed: int) -> Spec:
     return {
         **_state(config, chain, seed),
         **_asked(config),
-        "steering": None if steering is None else _chain_steering(steering),
+        "steering": None if steering is None else _chain_steering(config, steering),
     }
 
 
-def _chain_steering(steering: ChainSteering) -> Spec:
-    return {"trait": steering.trait, "sign": steering.sign, "direction": steering.direction}
+def _chain_steering(config: Config, steering: ChainSteering) -> Spec:
+    """As the sweep steers, whose strength is taken."""
+    return {
+        "trait": steering.trait,
+        "sign": steering.sign,
+        "direction": steering.direction,
+        "positions": _persona(config).sweep.positions,
+    }
 
 
 def _state(config: Config, chain: str, seed: int) -> Spec:
@@ -262,7 +268,7 @@ def sweep_steering(config: Config, trait: str) -> Spec:
     return {
         **_of_trait(config, trait, "extraction_questions"),
         **_plain(persona.extraction, include={"temperature", "max_new_tokens"}),
-        **_plain(persona.sweep, include={"layers", "alphas", "samples"}),
+        **_plain(persona.sweep, include={"layers", "alphas", "positions", "samples"}),
         "seed": persona.seed,
         **_asked(config),
     }

@@ -17,11 +17,15 @@ from selfsame.models.blocks import residual_blocks
 
 @dataclass(frozen=True)
 class Steering:
-    """Add `alpha` times `vector` [width] to what block `layer` puts out."""
+    """Add `alpha` times `vector` [width] to what block `layer` puts out.
+
+    everywhere: at all positions, the prompt's included, rather than where the answer is predicted.
+    """
 
     layer: int
     vector: torch.Tensor
     alpha: float
+    everywhere: bool = False
 
 
 @contextmanager

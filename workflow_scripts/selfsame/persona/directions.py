@@ -16,7 +16,7 @@ def load_steering(manifests: Sequence[Path], asked: Mapping[str, Any] | None) ->
 
     manifests: those of the trait's vectors and of its chosen layer. asked: `direction` (vector, or
     random for the control of the same length); `sign`, 1 where not given; `alpha` in lengths of the
-    vector, the chosen strength where null or not given.
+    vector, the chosen strength where null or not given; `positions`, answer where not given.
     """
     if asked is None:
         return None
@@ -25,4 +25,5 @@ def load_steering(manifests: Sequence[Path], asked: Mapping[str, Any] | None) ->
     stored = load_file(vectors.parent / VECTORS)
     vector = stored[RANDOM if asked["direction"] == RANDOM else RESPONSE_MEAN][chosen["layer"]]
     alpha = chosen["alpha"] if asked.get("alpha") is None else asked["alpha"]
-    return Steering(chosen["layer"], vector, asked.get("sign", 1) * alpha)
+    everywhere = asked.get("positions") == "all"
+    return Steering(chosen["layer"], vector, asked.get("sign", 1) * alpha, everywhere)

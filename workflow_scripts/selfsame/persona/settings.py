@@ -1,6 +1,6 @@
 """Typed settings of the persona-vector evaluation. Imports nothing heavy: the config reads this."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,6 +44,11 @@ class SweepSettings(BaseModel):
         default=(0.5, 1.0, 1.5, 2.0, 3.0),
         min_length=1,
         description="Strengths tried, in lengths of the vector, along it and against it.",
+    )
+    positions: Literal["answer", "all"] = Field(
+        default="answer",
+        description="Where steering adds the vector, here and in steered arms: at the positions"
+        " that predict the answer, or at all of them, the prompt's included.",
     )
     samples: int = Field(
         default=1, ge=1, description="Answers per extraction question, layer and strength."

@@ -54,8 +54,8 @@ def _steerings(vectors: torch.Tensor, spec: dict[str, Any]) -> Iterator[Steering
         )
     for layer in layers:
         for alpha in spec["alphas"]:
-            yield Steering(layer, vectors[layer], alpha)
-            yield Steering(layer, vectors[layer], -alpha)
+            for signed in (alpha, -alpha):
+                yield Steering(layer, vectors[layer], signed, spec["positions"] == "all")
 
 
 def _keys(steering: Steering | None) -> dict[str, float | int]:

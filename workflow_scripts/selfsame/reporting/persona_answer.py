@@ -45,8 +45,8 @@ def cured_or_bandaged(results: Results, arm: str) -> list[str]:
     verb = "is" if row["verdict"] in (*MEANINGS, BROKEN) else "has"
     return [
         f"{arm} {verb} {verdict_text(row)}: {_meaning(row)} (from {row['induced']} = 0 to the base"
-        f" = 1, behaviour B = {recovered(row, 'behaviour')} and, along the {persona.trait} vector, inner"
-        f" state L = {recovered(row, 'latent')}){_standing(persona, results.alpha)}."
+        f" = 1, behaviour B = {recovered(row, 'behaviour')} and, along the {persona.trait} vector,"
+        f" inner state L = {recovered(row, 'latent')}){_standing(persona, results.alpha)}."
     ]
 
 
@@ -98,8 +98,13 @@ def _meaning(row: pd.Series) -> str:
         return f"{share} % of its answers are incoherent, so it counts as no cure"
     if row["verdict"] not in MEANINGS:
         return "its answers and its inner state were not both measured"
-    undecided = "" if row["decided"] else ", though an interval holds one half"
-    return MEANINGS[row["verdict"]] + undecided
+    return MEANINGS[row["verdict"]] + ("" if row["decided"] else _undecided(row))
+
+
+def _undecided(row: pd.Series) -> str:
+    if pd.isna(row["latent_low"]):
+        return ", though L has no interval: the misaligned state itself has not clearly shifted"
+    return ", though an interval holds one half"
 
 
 def _standing(persona: PersonaResults, alpha: float) -> str:

@@ -12,6 +12,7 @@ from selfsame.reporting.persona_results import PersonaResults
 from selfsame.reporting.results import Results, main_table
 
 WIDTH = 110
+RECOVERY = "recovery from the misaligned state (0) to the base (1): behaviour B"
 # Short headings, so that the table fits WIDTH; columns not named here are in the report only.
 HEADINGS = {
     "arm": "arm",
@@ -29,8 +30,10 @@ HEADINGS = {
 def print_main_table(results: Results, report: Path, console: Console | None = None) -> None:
     """Print the tables in at most 110 columns, the answer, and the report's path."""
     console = console or Console(width=WIDTH)
+    console.print(Text(f"{results.config['experiment']}: primary metric {results.primary}"))
     console.print(_table(results))
     if results.persona is not None and len(results.persona.recovered):
+        console.print(Text(f"{RECOVERY}, {results.persona.trait} vector L"))
         console.print(_recovery_table(results, results.persona))
     if not results.has_primary:
         console.print(Text(f"{results.primary} was not measured."))
@@ -41,7 +44,7 @@ def print_main_table(results: Results, report: Path, console: Console | None = N
 
 def _table(results: Results) -> Table:
     shown = main_table(results)
-    table = _bare_table(f"{results.config['experiment']}: primary metric {results.primary}")
+    table = _bare_table()
     names = [name for name in HEADINGS if name in shown.columns]
     for name in names:
         is_arm = name == "arm"
@@ -55,10 +58,7 @@ def _table(results: Results) -> Table:
 
 
 def _recovery_table(results: Results, persona: PersonaResults) -> Table:
-    table = _bare_table(
-        f"recovery from the misaligned state (0) to the base (1): behaviour B, {persona.trait}"
-        " vector L"
-    )
+    table = _bare_table()
     for name in ("arm", "B", "L", "verdict"):
         table.add_column(name, justify="right" if name in "BL" else "left", overflow="fold")
     rows = {row["chain"]: row for _, row in persona.recovered.iterrows()}
@@ -69,5 +69,5 @@ def _recovery_table(results: Results, persona: PersonaResults) -> Table:
     return table
 
 
-def _bare_table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", box=None, padding=(0, 1), width=None)
+def _bare_table() -> Table:
+    return Table(box=None, padding=(0, 1))

@@ -279,7 +279,8 @@ class Reader:
     ) -> None:
         """rows: of the first text. columns: of all texts together, each at its widest row.
 
-        steering: added wherever a next token is predicted, that is, at the positions of `logits`.
+        steering: added wherever a next token is predicted, that is, at the positions of `logits`;
+        if it is to be everywhere, in all that is read.
         """
         self.model = model
         self.steering = steering
@@ -290,9 +291,10 @@ class Reader:
 
     def fill(self, text: Sequence[Piece]) -> None:
         """Read for the cache alone: the last block and what follows are left out."""
+        everywhere = self.steering if self.steering and self.steering.everywhere else None
         self._cache.filling = True
         for _, inputs in self.passes(text):
-            with suppress(_CacheFilled):
+            with suppress(_CacheFilled), steered(self.model, everywhere):
                 self.model.base_model(**inputs)
         self._cache.filling = False
 
@@ -301,10 +303,11 @@ class Reader:
         rows = []
         for piece, inputs in self.passes(text):
             last = piece.lengths - 1
+            pushed = None if self.steering and self.steering.everywhere else last
             with (
                 self._last_block_at(last, piece.ids.shape[1]),
                 _head_at(self.model, last),
-                steered(self.model, self.steering, last),
+                steered(self.model, self.steering, pushed),
             ):
                 rows.append(self.model(**inputs).logits[:, 0])
         return torch.cat(rows)
