@@ -212,3 +212,17 @@ def test_the_table_fits_its_schema(observations, tmp_path: Path) -> None:
     found = schemas.read(path, schemas.RECOVERY)
     assert [row["n_latent_items"] for row in found] == [4, 4, None]
     assert found[2]["latent"] is None
+
+
+def test_a_shift_that_differs_by_seed_more_than_from_nothing_measures_no_recovery(
+    observations,
+) -> None:
+    """Two seeds moved one way and one the other: L is a share of an unclear whole."""
+    projections = _projections()
+    by_seed = projections["seed"].map({0: 1.0, 1: -1.5, 2: 1.0})
+    induced = projections["chain"] == "em"
+    projections.loc[induced, "value"] *= by_seed[induced]
+    row = _row(_table(observations, projections))
+    assert not np.isnan(row["latent"])
+    assert np.isnan(row["latent_low"])
+    assert (row["verdict"], row["decided"]) == ("no latent measure", False)

@@ -96,15 +96,12 @@ def _meaning(row: pd.Series) -> str:
     if row["verdict"] == BROKEN:
         share = percent(row["incoherent"])
         return f"{share} % of its answers are incoherent, so it counts as no cure"
+    if pd.notna(row["latent"]) and pd.isna(row["latent_low"]):
+        return "the misaligned state itself has not clearly shifted, so L is the share of nothing"
     if row["verdict"] not in MEANINGS:
         return "its answers and its inner state were not both measured"
-    return MEANINGS[row["verdict"]] + ("" if row["decided"] else _undecided(row))
-
-
-def _undecided(row: pd.Series) -> str:
-    if pd.isna(row["latent_low"]):
-        return ", though L has no interval: the misaligned state itself has not clearly shifted"
-    return ", though an interval holds one half"
+    undecided = "" if row["decided"] else ", though an interval holds one half"
+    return MEANINGS[row["verdict"]] + undecided
 
 
 def _standing(persona: PersonaResults, alpha: float) -> str:

@@ -65,7 +65,7 @@ def recovery(
 
 
 def verdict(behaviour: float, latent: float, incoherent: float) -> str:
-    """What B, L and the incoherent share (NaN: not measured) say together; broken comes first."""
+    """What B, L and the incoherent share (NaN: not measurable) say together; broken comes first."""
     if incoherent >= BROKEN_FROM:
         return "broken"
     if math.isnan(behaviour):
@@ -140,10 +140,16 @@ def _rows(
         yield {
             "chain": chain, "induced": one.induced, "incoherent": share,
             **_interval("behaviour", seen), **_interval("latent", hidden),
-            "verdict": verdict(seen.value, hidden.value, share), "decided": decided(seen, hidden),
+            "verdict": verdict(_meant(seen), _meant(hidden), share),
+            "decided": decided(seen, hidden),
             "n_seeds": one.n_seeds, "n_items": one.n_items,
             "n_latent_items": other.n_items if other else None,
         }  # fmt: skip
+
+
+def _meant(found: Estimate) -> float:
+    """The recovery; NaN without an interval, as no damage is clear that it could be a share of."""
+    return math.nan if math.isnan(found.low) else found.value
 
 
 def _interval(name: str, found: Estimate) -> dict[str, float]:
