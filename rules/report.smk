@@ -4,7 +4,9 @@
 rule report:
     input:
         code=modules_of("report"),
-        template="workflow_scripts/selfsame/reporting/templates/report.html.j2",
+        templates=sorted(
+            map(str, Path("workflow_scripts/selfsame/reporting/templates").glob("*.j2"))
+        ),
         tables=paths.manifest("tables"),
         measures=paths.measures(),
         base=paths.manifest("base_model"),
