@@ -5,7 +5,9 @@ rule report:
     input:
         code=modules_of("report"),
         templates=sorted(
-            map(str, Path("workflow_scripts/selfsame/reporting/templates").glob("*.j2"))
+            map(
+                str, Path("workflow_scripts/selfsame/reporting/templates").glob("*.j2")
+            )
         ),
         tables=paths.manifest("tables"),
         measures=paths.measures(),
