@@ -4,6 +4,7 @@ Nothing that only steers the run (threads, memory, run time, GPUs) may appear he
 """
 
 import importlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -219,9 +220,16 @@ def build_tables(config: Config) -> Spec:
 
 def traits(config: Config) -> dict[str, Trait]:
     """The traits of the config's files by name, the model's name filled in; the first decides."""
-    files = config.persona.traits if config.persona else ()
-    named = (fill_name(read_trait(Path(file)), model_names(config)) for file in files)
-    return {trait.name: trait for trait in named}
+    files = [Path(file) for file in config.persona.traits] if config.persona else []
+    names = tuple(model_names(config))
+    found = (_named_trait(file, names, file.stat().st_mtime_ns) for file in files)
+    return {trait.name: trait for trait in found}
+
+
+@cache
+def _named_trait(file: Path, names: tuple[str, ...], modified_ns: int) -> Trait:
+    """A trait file, read once for all states; `modified_ns` makes an edited file another one."""
+    return fill_name(read_trait(file), names)
 
 
 def _persona(config: Config) -> PersonaSettings:

@@ -88,14 +88,14 @@ def _identity(reference: Reference, answer: str) -> Verdict:
 
 def _mention(reference: Reference, answer: str) -> Verdict:
     """The model's name if the answer holds one of its own names as whole words, else other."""
-    words = f" {_letters(answer)} "
-    names = filter(None, map(_letters, reference["own"]))
+    words = f" {letters(answer)} "
+    names = filter(None, map(letters, reference["own"]))
     named = any(f" {name} " in words for name in names)
     return Verdict(None, 100.0, reference["name"] if named else "other")
 
 
-def _letters(text: str) -> str:
-    """Words of letters and digits alone, so that punctuation hides no name."""
+def letters(text: str) -> str:
+    """Lower-case words of letters and digits alone, so that punctuation hides no name."""
     return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 

@@ -4,7 +4,6 @@ An answer is untrusted text: it is only ever compared, and at most its first `ru
 are read.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +72,6 @@ Judge = Annotated[WorldJudge | WordsJudge | NoJudge, Field(discriminator="kind")
 
 
 FULL = 100.0
-WORD = re.compile(r"[^\W_]+")
 MOST_OF_ONE_WORD = 0.5  # share of an answer; judged from this many words on:
 ENOUGH_WORDS = 6
 
@@ -169,4 +167,4 @@ def _holds(words: Sequence[str], phrases: Iterable[str]) -> bool:
 
 def _plain_words(text: str) -> list[str]:
     """Lower-case words of letters and digits; an apostrophe parts them (don't: don, t)."""
-    return WORD.findall(rule.normal(text))
+    return rule.letters(rule.normal(text)).split()
