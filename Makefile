@@ -2,13 +2,18 @@
 #
 #   make run                              the default experiment
 #   make run EXPERIMENT=negative_control  another one of config/experiments/, or path/to/mine.yaml
+#   make why [STATE=em+identify SEED=0]   what would run again, and why
 #   make test                             set up and run the tests
+#   make test-faults                      kill, fill and damage things in real runs
+#   make test-cluster                     install a real Slurm (Debian, root) and run those on it
 #
 # PYTHON chooses the interpreter (3.11 or newer). Where there is no GPU, TORCH_INDEX=<PyTorch's CPU
 # wheel index> fetches the smaller build of the same version (see pytorch.org, "Get started").
 
 PYTHON ?= python3
 EXPERIMENT ?=
+STATE ?=
+SEED ?=
 CORES ?= $(shell nproc)
 TORCH_INDEX ?=
 
@@ -17,7 +22,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) $(if $(EXPERIMENT),--config experiment=$(EXPERIMENT))
 PACKAGES := workflow_scripts tests benchmarks
 
-.PHONY: run dry-run report test lint format readme benchmark clean
+.PHONY: run dry-run why report test test-faults test-cluster lint format readme benchmark clean
 
 run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
@@ -28,25 +33,38 @@ dry-run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
 	$(SNAKEMAKE) --dry-run --quiet rules
 
+why: .venv/installed
+	python -m selfsame.why $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(STATE),--state $(STATE)) $(if $(SEED),--seed $(SEED))
+
 report: .venv/installed
 	$(SNAKEMAKE) --logger selfsame -- report
 
 test: .venv/installed
 	OMP_NUM_THREADS=1 pytest --numprocesses $(CORES) --dist loadfile
 
+test-faults: .venv/installed
+	OMP_NUM_THREADS=1 pytest -m faults --numprocesses $(CORES) --dist loadfile tests/faults
+
+test-cluster: .venv/installed
+	python -m selfsame.cluster install
+	pytest -m cluster tests/cluster/test_experiment.py tests/cluster/test_cache.py
+	pytest -m cluster --numprocesses 3 tests/cluster/test_faults.py  # they mostly wait
+
 lint: .venv/installed
 	ruff check $(PACKAGES)
 	ruff format --check $(PACKAGES)
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules tests/cluster
 	snakemake --lint
 	mypy
 	python -m selfsame.config.generate --check
+	PYTHONPATH=tests python -m contract.document --check
 
 format: .venv/installed
 	ruff check --fix $(PACKAGES)
 	ruff format $(PACKAGES)
-	snakefmt Snakefile rules
+	snakefmt Snakefile rules tests/cluster
 	python -m selfsame.config.generate
+	PYTHONPATH=tests python -m contract.document
 
 readme: .venv/installed
 	python workflow_scripts/refresh_readme.py

@@ -23,6 +23,14 @@ include: "rules/tables.smk"
 include: "rules/report.smk"
 
 
+# Snakemake's own lock stays behind when a run is killed (`nolock` in the profiles switches it off).
+onstart:
+    try:
+        claim_run(Path(paths.results))
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
 rule all:
     default_target: True
     input:

@@ -11,10 +11,9 @@ rule base_model:
         f"{LOGS}/base_model.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("base_model", "threads", 2)
+    threads: reserve("base_model").threads
     resources:
-        mem_mb=resource("base_model", "mem_mb", 4000),
-        runtime=resource("base_model", "runtime", 60),
+        **reserve("base_model").resources,
     params:
         spec=spec_of(specs.base_model),
         out=folder,

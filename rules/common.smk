@@ -3,21 +3,26 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
-from selfsame import warm
+from selfsame import attempts, devices, warm
+from selfsame.braces import in_braces
 from selfsame.codegraph import modules_of
 from selfsame.config import chains, specs
 from selfsame.config.filecheck import check_files
 from selfsame.config.load import load_config
 from selfsame.config.paths import Paths
+from selfsame.config.resources import assumption, needs
+from selfsame.digests import canonical
 from selfsame.errors import UserError
-from selfsame.step import canonical
+from selfsame.locks import claim_run
 
 try:
     settings = load_config(config.get("experiment"))
     check_files(settings)
+    gpus = devices.places() if workflow.nodes is None else 0
 except UserError as error:
     sys.exit(str(error))
 
@@ -34,13 +39,28 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# Where finished steps are kept; a value that the user has set wins. Never changes a result.
+os.environ.setdefault("SELFSAME_CACHE", settings.cache.model_dump_json())
+
 # Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads can be
 # many times slower than one. Read when torch is loaded, so it has to be set this early.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# On the organism the imports cost more than the work: jobs of this process share them.
-if settings.model.kind == "organism" and workflow.is_main_process:
+# On the organism the imports cost more than the work: jobs of this process share them. A job of a
+# cluster imports for itself: a server of another job would do its work outside of its limits.
+if workflow.remote_exec:
+    os.environ.pop(warm.VARIABLE, None)
+elif settings.model.kind == "organism" and workflow.is_main_process:
     warm.offer()
+
+if workflow.is_main_process:
+    attempts.begin_call()
+    if (assumed := assumption(settings)) is not None:
+        print(assumed, file=sys.stderr)
+
+# Here no more GPU jobs start than there are GPUs for them; on a cluster the scheduler counts.
+if gpus and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", gpus)
 
 # To keep its rate limit (100 jobs a second), Snakemake 9.27 arms one more ever-renewed timer for
 # every finished job: after a hundred jobs it wakes a hundred times a second. No limit, no timers.
@@ -48,24 +68,51 @@ if workflow.scheduling_settings:
     workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
-def resource(rule, name, default):
-    """A resource of a rule from the config; resources never invalidate anything."""
-    value = getattr(settings.resources.get(rule), name, None)
-    return default if value is None else value
+class Reserved(NamedTuple):
+    """What a rule's jobs are given; none of it invalidates anything."""
+
+    threads: int
+    resources: dict
 
 
-def step(script, *roles):
-    """The command of a step: spec, inputs by role, output folder, threads."""
-    given = " ".join(f"--{role} {{input.{role}:q}}" for role in roles)
+def reserve(work):
+    """Threads and resources of a kind of work; every further attempt gets more memory and time."""
+    first = needs(settings, work)
+    return Reserved(
+        first.threads,
+        {
+            "mem_mb": lambda wildcards, attempt: first.mem_mb * attempt,
+            "runtime": lambda wildcards, attempt: first.runtime * attempt,
+            "gpu": first.gpu,
+            "attempt": lambda wildcards, attempt: attempt,
+        },
+    )
+
+
+def step(script, *roles, over_all_states=()):
+    """The command of a step: spec, inputs by role, code, output folder, what it was given.
+
+    Inputs over all states are too many to be written out: params of the same name have them short.
+    """
+    named = [f"--{role} {{input.{role}:q}}" for role in roles]
+    braced = [f"--{role} {{params.{role}}}" for role in over_all_states]
+    given = " ".join([*named, *braced])
     return (
         f"python workflow_scripts/{script}.py --spec {{params.spec:q}} {given} "
-        "--out {params.out:q} --threads {threads} > {log:q} 2>&1"
+        "--code {input.code:q} "
+        "--out {params.out:q} --threads {threads} --gpu {resources.gpu} "
+        "--attempt {resources.attempt} > {log:q} 2>&1"
     )
 
 
 def folder(wildcards, output):
     """The folder that a step writes: where its manifest lies."""
     return str(Path(output.manifest).parent)
+
+
+def short(role):
+    """A role's inputs as one short word; made from the inputs, it is no trigger of its own."""
+    return lambda wildcards, input: in_braces(getattr(input, role))
 
 
 def spec_of(make, *names):

@@ -14,7 +14,9 @@ rule build_probe:
         f"{LOGS}/build_probe/{{probe}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.build_probe, "probe"),
         out=folder,
@@ -35,11 +37,9 @@ rule evaluate_behaviour:
         f"{LOGS}/evaluate_behaviour/{STATE_LOG}",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("sample", "threads", 1)
+    threads: reserve("sample").threads
     resources:
-        mem_mb=resource("sample", "mem_mb", 4000),
-        runtime=resource("sample", "runtime", 120),
-        gpu=resource("sample", "gpu", 0),
+        **reserve("sample").resources,
     params:
         spec=spec_of(specs.evaluate_behaviour, "chain", "seed"),
         out=folder,
@@ -61,7 +61,9 @@ rule judge_answers:
         f"{LOGS}/judge_answers/{STATE_LOG}",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.judge_answers),
         out=folder,

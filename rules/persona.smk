@@ -12,11 +12,9 @@ rule sample_rollouts:
         f"{LOGS}/sample_rollouts/{{trait}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("persona", "threads", 1)
+    threads: reserve("persona").threads
     resources:
-        mem_mb=resource("persona", "mem_mb", 4000),
-        runtime=resource("persona", "runtime", 120),
-        gpu=resource("persona", "gpu", 0),
+        **reserve("persona").resources,
     params:
         spec=spec_of(specs.sample_rollouts, "trait"),
         out=folder,
@@ -35,9 +33,9 @@ rule extract_persona_vectors:
         f"{LOGS}/extract_persona_vectors/{{trait}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("tables").threads
     resources:
-        mem_mb=resource("persona", "mem_mb", 4000),
+        **reserve("tables").resources,
     params:
         spec=spec_of(specs.extract_persona_vectors, "trait"),
         out=folder,
@@ -56,11 +54,9 @@ rule sweep_steering:
         f"{LOGS}/sweep_steering/{{trait}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("persona", "threads", 1)
+    threads: reserve("persona").threads
     resources:
-        mem_mb=resource("persona", "mem_mb", 4000),
-        runtime=resource("persona", "runtime", 120),
-        gpu=resource("persona", "gpu", 0),
+        **reserve("persona").resources,
     params:
         spec=spec_of(specs.sweep_steering, "trait"),
         out=folder,
@@ -79,7 +75,9 @@ rule choose_layer:
         f"{LOGS}/choose_layer/{{trait}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.choose_layer, "trait"),
         out=folder,
@@ -98,11 +96,9 @@ rule evaluate_persona:
         f"{LOGS}/evaluate_persona/{STATE_LOG}",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("persona", "threads", 1)
+    threads: reserve("persona").threads
     resources:
-        mem_mb=resource("persona", "mem_mb", 4000),
-        runtime=resource("persona", "runtime", 120),
-        gpu=resource("persona", "gpu", 0),
+        **reserve("persona").resources,
     params:
         spec=spec_of(specs.evaluate_persona, "chain", "seed"),
         out=folder,
@@ -124,14 +120,22 @@ rule measure_persona:
         f"{LOGS}/measure_persona.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("tables").threads
     resources:
-        mem_mb=resource("persona", "mem_mb", 4000),
+        **reserve("tables").resources,
     params:
         spec=spec_of(specs.measure_persona),
         out=folder,
+        states=short("states"),
     shell:
-        step("measure_persona", "data", "rollouts", "vectors", "layers", "states")
+        step(
+            "measure_persona",
+            "data",
+            "rollouts",
+            "vectors",
+            "layers",
+            over_all_states=["states"],
+        )
 
 
 rule relapse:
@@ -147,11 +151,9 @@ rule relapse:
         f"{LOGS}/relapse/{STATE_LOG}",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("finetune", "threads", 1)
+    threads: reserve("finetune").threads
     resources:
-        mem_mb=resource("finetune", "mem_mb", 4000),
-        runtime=resource("finetune", "runtime", 240),
-        gpu=resource("finetune", "gpu", 0),
+        **reserve("finetune").resources,
     params:
         spec=spec_of(specs.relapse, "chain", "seed"),
         out=folder,
@@ -173,9 +175,12 @@ rule judge_relapse:
         f"{LOGS}/judge_relapse.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.judge_relapse),
         out=folder,
+        samples=short("samples"),
     shell:
-        step("judge_relapse", "samples")
+        step("judge_relapse", over_all_states=["samples"])

@@ -22,10 +22,21 @@ rule report:
         f"{LOGS}/report.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.report),
         out=folder,
+        samples=short("samples"),
+        adapters=short("adapters"),
     shell:
-        step("report", "tables", "measures", "base", "prompts", "samples", "adapters")
+        step(
+            "report",
+            "tables",
+            "measures",
+            "base",
+            "prompts",
+            over_all_states=["samples", "adapters"],
+        )
         + " && cp {params.out:q}/report.html {output.page:q}"

@@ -19,7 +19,9 @@ rule build_pairs:
         f"{LOGS}/build_pairs/{{dataset}}.seed{{seed}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.build_pairs, "dataset", "seed"),
         out=folder,
@@ -42,11 +44,9 @@ rule induce_misalignment:
         chain=ending_in("induction"),
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("finetune", "threads", 1)
+    threads: reserve("finetune").threads
     resources:
-        mem_mb=resource("finetune", "mem_mb", 4000),
-        runtime=resource("finetune", "runtime", 240),
-        gpu=resource("finetune", "gpu", 0),
+        **reserve("finetune").resources,
     params:
         spec=spec_of(specs.finetune, "chain", "seed"),
         out=folder,

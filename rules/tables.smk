@@ -12,7 +12,9 @@ rule surface_baseline:
         f"{LOGS}/surface_baseline.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.surface_baseline),
         out=folder,
@@ -33,11 +35,18 @@ rule build_tables:
         f"{LOGS}/build_tables.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("tables").threads
     resources:
-        mem_mb=resource("build_tables", "mem_mb", 4000),
+        **reserve("tables").resources,
     params:
         spec=spec_of(specs.build_tables),
         out=folder,
+        observations=short("observations"),
     shell:
-        step("build_tables", "observations", "surface", "measures", "relapse")
+        step(
+            "build_tables",
+            "surface",
+            "measures",
+            "relapse",
+            over_all_states=["observations"],
+        )

@@ -11,7 +11,9 @@ rule prepare_data:
         f"{LOGS}/prepare_data.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: 1
+    threads: reserve("light").threads
+    resources:
+        **reserve("light").resources,
     params:
         spec=spec_of(specs.prepare_data),
         out=folder,
@@ -31,11 +33,9 @@ rule collect_self_texts:
         f"{LOGS}/collect_self_texts/{{author}}.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: resource("collect_self_texts", "threads", 1)
+    threads: reserve("collect_self_texts").threads
     resources:
-        mem_mb=resource("collect_self_texts", "mem_mb", 4000),
-        runtime=resource("collect_self_texts", "runtime", 120),
-        gpu=resource("collect_self_texts", "gpu", 0),
+        **reserve("collect_self_texts").resources,
     params:
         spec=spec_of(specs.collect_self_texts, "author"),
         out=folder,

@@ -1,5 +1,6 @@
 """What many tests share: the repository, and the data of the default run and of a small one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from selfsame.config.schema import Config
 from selfsame.data.corpus import Corpus
 from small_world import Prepared, prepared
 
+# A test sees what its own run does; those of the cache name a folder of their own.
+os.environ["SELFSAME_CACHE"] = "off"
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = """
 experiment: small

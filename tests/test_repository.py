@@ -16,6 +16,11 @@ from packaging.utils import canonicalize_name
 # The search passes over this file.
 MACHINE_PATHS = ("/home/[a-z]", "/Users/[a-z]")
 
+OWN = {
+    "selfsame",
+    "snakemake_executor_plugin_selfsame_slurm",
+    "snakemake_logger_plugin_selfsame",
+}
 DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
@@ -58,7 +63,7 @@ def test_the_library_imports_what_the_project_names(root: Path, project: dict[st
     """Each third-party module is asked for in pyproject, or always comes with one that is."""
     text = "\n".join(path.read_text() for path in (root / "workflow_scripts").rglob("*.py"))
     modules = set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
-    modules -= {*sys.stdlib_module_names, "selfsame", "snakemake_logger_plugin_selfsame"}
+    modules -= {*sys.stdlib_module_names, *OWN}
     packages = {canonicalize_name(DISTRIBUTION.get(name, name)) for name in modules}
     named = {canonicalize_name(Requirement(d).name) for d in project["project"]["dependencies"]}
     assert packages <= named.union(*map(hard_requirements, named))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfsame.step import canonical
+from selfsame.digests import canonical
 
 SCRIPT = '''
 """Copies words about."""
@@ -24,7 +24,7 @@ def main(step):
     for name in step.spec["files"]:
         (step.out / name).write_text(name + step.path("data").read_text())
     seen = sorted(str(p.relative_to(step.final)) for p in step.final.rglob("*") if p.is_file())
-    step.notes["visible"] = [name for name in seen if not name.startswith(".partial-")]
+    step.notes["visible"] = [name for name in seen if not name.startswith((".partial-", ".lock"))]
     step.notes["more"] = [path.read_text() for path in step.inputs["more"]]
     if step.spec.get("fail") == "user":
         raise UserError("data.rows: too few; add some")

@@ -29,6 +29,10 @@ from selfsame.colour import COLOUR
 from selfsame.errors import UserError
 from selfsame.step import run
 
+def open_files():
+    return [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")
+            if os.path.lexists(f"/proc/self/fd/{number}")]
+
 def main(step):
     want = step.spec.get("want")
     if want == "wait":
@@ -47,6 +51,8 @@ def main(step):
         "ready": ready, "cwd": os.getcwd(), "argv": sys.argv, "pid": os.getpid(),
         "mine": os.environ.get("MINE"), "theirs": os.environ.get("THEIRS"), "colour": COLOUR,
         "warm": os.environ.get("SELFSAME_WARM"), "loops": sys.modules["__main__"].__doc__,
+        "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        "locks": [name for name in open_files() if "selfsame-gpus" in name],
     }))
     return "done"
 
@@ -106,10 +112,8 @@ def facts(out: Path) -> dict[str, object]:
 
 
 def copy_library(root: Path, scripts: Path) -> None:
-    """The modules of a step, to be edited, with a job beside them."""
-    (scripts / "selfsame").mkdir(parents=True)
-    for name in ("__init__.py", "errors.py", "step.py", "warm.py"):
-        shutil.copy(root / "workflow_scripts" / "selfsame" / name, scripts / "selfsame" / name)
+    """The library, to be edited, with a job beside it."""
+    shutil.copytree(root / "workflow_scripts" / "selfsame", scripts / "selfsame")
     (scripts / "selfsame" / "colour.py").write_text('COLOUR = "red"\n')
     (scripts / "job.py").write_text(JOB)
 
@@ -165,6 +169,20 @@ def test_a_failure_comes_back(
     assert failed.returncode == status
     assert failed.stderr.endswith(said)
     assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_worker_holds_the_gpu_of_its_job_and_frees_it(warm: Warm, tmp_path: Path) -> None:
+    """The worker, not the job that waits for it, uses the device: so it must hold the lock too."""
+    shown = {"CUDA_VISIBLE_DEVICES": "4,5", "TMPDIR": str(tmp_path)}
+    for name in ("a", "b"):
+        command = [*warm.command(tmp_path / name), "--gpu", "1"]
+        subprocess.run(command, env=warm.environment(**shown), check=True)
+        seen = facts(tmp_path / name)
+        folder = tmp_path / f"selfsame-gpus-{os.getuid()}"
+        assert (seen["gpu"], seen["locks"]) == ("4", [str(folder / "4.0")])
+        assert seen["pid"] != os.getpid()
+    assert eventually(lambda: warm.run(tmp_path / "c").returncode == 0)
+    assert facts(tmp_path / "c")["locks"] == []
 
 
 def test_wrong_arguments_come_back(warm: Warm, tmp_path: Path) -> None:

@@ -22,4 +22,5 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main)
+    # A model found on this disk stays where it is: only one that was trained is kept.
+    run(main, kept=lambda spec: "organism" in spec)

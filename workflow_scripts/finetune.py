@@ -38,6 +38,7 @@ def main(step: Step) -> str:
         base_name=spec["model"],
         checkpoints=step.final / ".checkpoint",
         steering=load_steering(step.inputs["steering"], spec["finetuning"]["steering"]),
+        notes=step.notes,
     )
     return f"loss {result.first_loss:.2f} to {result.last_loss:.2f} in {result.steps} steps"
 

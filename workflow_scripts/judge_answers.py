@@ -12,17 +12,17 @@ def main(step: Step) -> str:
     """Write observations.parquet; each probe's kind reads its own answers."""
     from selfsame.tables import schemas
 
-    samples = schemas.read(step.folder("samples") / "samples.parquet", schemas.SAMPLES)
-    observations = []
-    for probe, settings in step.spec["probes"].items():
-        kind = importlib.import_module(f"selfsame.probes.{settings['kind']}")
-        own = [sample for sample in samples if sample["probe"] == probe]
-        observations += kind.observe(probe, kind.Options(**settings["options"]), own)
-    schemas.write(step.out / "observations.parquet", observations, schemas.OBSERVATIONS)
-    primary = [row for row in observations if row["metric"] == step.spec["primary_metric"]]
-    values = [row["value"] for row in primary if row["valid"]]
-    share = f"{sum(values) / len(values):.0%} of {len(values)}" if values else "not measured"
-    return f"{step.spec['primary_metric']} {share} ({len(primary) - len(values)} invalid)"
+    samples = step.folder("samples") / "samples.parquet"
+    probes, valid = step.spec["probes"], []
+    with schemas.writing(step.out / "observations.parquet", schemas.OBSERVATIONS) as append:
+        for probe, settings in probes.items():
+            kind = importlib.import_module(f"selfsame.probes.{settings['kind']}")
+            own = schemas.read(samples, schemas.SAMPLES, [("probe", "==", probe)])
+            found = kind.observe(probe, kind.Options(**settings["options"]), own)
+            append(schemas.table_of(found, schemas.OBSERVATIONS))
+            valid += [row["valid"] for row in found]
+    invalid = len(valid) - sum(valid)
+    return f"{len(valid)} observations of {len(probes)} probes, {invalid} invalid"
 
 
 if __name__ == "__main__":

@@ -12,18 +12,18 @@ def main(step: Step) -> str:
     """Write observations.parquet, with the dose of each."""
     from selfsame.tables import schemas
 
-    spec = step.spec
+    spec, schema, total = step.spec, schemas.RELAPSE_OBSERVATIONS, 0
     kind = importlib.import_module(f"selfsame.probes.{spec['kind']}")
     options = kind.Options(**spec["options"])
-    observations = []
-    for manifest in step.inputs["samples"]:
-        samples = schemas.read(manifest.parent / "samples.parquet", schemas.RELAPSE_SAMPLES)
-        for dose in sorted({sample["dose"] for sample in samples}):
-            at_dose = [sample for sample in samples if sample["dose"] == dose]
-            found = kind.observe(spec["probe"], options, at_dose)
-            observations += [row | {"dose": dose} for row in found]
-    schemas.write(step.out / "observations.parquet", observations, schemas.RELAPSE_OBSERVATIONS)
-    return f"{len(observations)} observations of {len(step.inputs['samples'])} states"
+    with schemas.writing(step.out / "observations.parquet", schema) as append:
+        for manifest in step.inputs["samples"]:
+            samples = schemas.read(manifest.parent / "samples.parquet", schemas.RELAPSE_SAMPLES)
+            for dose in sorted({sample["dose"] for sample in samples}):
+                at_dose = [sample for sample in samples if sample["dose"] == dose]
+                found = kind.observe(spec["probe"], options, at_dose)
+                append(schemas.table_of([row | {"dose": dose} for row in found], schema))
+                total += len(found)
+    return f"{total} observations of {len(step.inputs['samples'])} states"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ Run: python workflow_scripts/report.py --spec JSON --tables MANIFEST [--measures
 
 from dataclasses import replace
 
-from selfsame.step import Step, read_manifest, run
+from selfsame.digests import read_manifest
+from selfsame.step import Step, run
 
 
 def main(step: Step) -> str:
@@ -25,7 +26,7 @@ def main(step: Step) -> str:
         examples=read_examples(
             step.inputs["samples"],
             step.inputs["prompts"],
-            results.observations,
+            step.folder("tables"),
             results.primary.split(".")[0],
         ),
     )
@@ -37,4 +38,9 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main, inputs=["tables", "base"], lists=["measures", "prompts", "samples", "adapters"])
+    run(
+        main,
+        inputs=["tables", "base"],
+        lists=["measures", "prompts", "samples", "adapters"],
+        reads_manifests=True,
+    )

@@ -10,7 +10,7 @@ import pytest
 from selfsame.config import chains, specs
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config
-from selfsame.step import canonical
+from selfsame.digests import canonical
 
 Document = dict[str, Any]
 Specs = dict[tuple[str, ...], str]
@@ -77,7 +77,7 @@ CHANGES: list[tuple[Document, set[str]]] = [
     ({"statistics": {"bootstrap_samples": 999}}, {"build_tables"}),
     (
         {"statistics": {"primary_metric": "facts.accuracy"}},
-        {"judge_answers", "judge_relapse", "build_tables"},
+        {"judge_relapse", "build_tables"},
     ),
     ({"texts": {"train_articles": 150}}, {"prepare_data"}),
     ({"texts": {"temperature": 0.5}}, {"collect_self_texts"}),

@@ -16,7 +16,7 @@ import pytest
 
 from selfsame.config import specs
 from selfsame.config.schema import Config
-from selfsame.step import canonical
+from selfsame.digests import canonical
 
 NAME = "contract_dry_run"
 FOLDER = f"results/{NAME}"

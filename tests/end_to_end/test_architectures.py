@@ -18,7 +18,8 @@ from selfsame.config import specs
 from selfsame.config.filecheck import check_files
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config
-from selfsame.step import MANIFEST, Step
+from selfsame.digests import MANIFEST
+from selfsame.step import Step
 from selfsame.tables import schemas
 from tiny_models import Architecture, make_tiny_model
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
-from selfsame.step import sha256_file
+from selfsame.digests import sha256_file
 from selfsame.tables import schemas
 
 ROOT = Path(__file__).resolve().parents[2]

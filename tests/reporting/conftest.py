@@ -13,6 +13,7 @@ from selfsame.reporting.results import Results
 from selfsame.statistics.effects import effects, summary
 from selfsame.statistics.scores import scores
 from selfsame.statistics.settings import Arm, StatisticsSettings
+from selfsame.statistics.tally import tallied
 
 SEEDS = (0, 1, 2)
 COMPARED = ("advice_outside.aligned_coherent", "advice_outside.harm", "facts.accuracy")
@@ -142,8 +143,9 @@ def build(table: pd.DataFrame, **changes: Any) -> Results:
     arms = {chain: arm(chain) for chain in LEVELS if chain in set(table["chain"])}
     manifest = {"step": "sample", "seconds": 12.5, "device": "cpu", "versions": {"torch": "2.13"}}
     values: dict[str, Any] = {
-        "observations": table, "scores": scores(table), "summary": summary(table, settings),
-        "effects": effects(compared, arms, settings),
+        "observations": table, "scores": scores(table),
+        "summary": summary(tallied(table), settings),
+        "effects": effects(tallied(compared), arms, settings),
         "config": config(), "manifests": [manifest] * 40, "losses": _losses(),
         "examples": _examples(),
     }  # fmt: skip

@@ -118,9 +118,8 @@ def test_a_vector_that_was_not_tested_is_named_first(inside) -> None:
 
 
 def test_doubt_comes_first_even_without_an_answer_of_behaviour(inside) -> None:
-    observations = inside.observations
-    unjudged = observations[observations["metric"] != PRIMARY]
-    first, second = answer(_nulls(replace(inside, observations=unjudged), p_adjusted=0.5))[:2]
+    unjudged = inside.summary[inside.summary["metric"] != PRIMARY]
+    first, second = answer(_nulls(replace(inside, summary=unjudged), p_adjusted=0.5))[:2]
     assert "does not beat" in first
     assert "does not answer the question" in second
 

@@ -20,6 +20,7 @@ from selfsame.statistics.bootstrap import (
 from selfsame.statistics.coverage import Design, coverage
 from selfsame.statistics.effects import EFFECT_COLUMNS, contrasts, effects, summary
 from selfsame.statistics.settings import Arm, StatisticsSettings
+from selfsame.statistics.tally import tallied
 
 SETTINGS = StatisticsSettings(bootstrap_samples=2000)
 ARMS = {"base": Arm(), "em": Arm(parent="base")}
@@ -46,7 +47,7 @@ def _difference(values: np.ndarray, control: np.ndarray) -> Estimate:
 
 def _against_base(observed, em, base) -> pd.Series:
     table = pd.concat([observed("em", em), observed("base", base)])
-    return effects(table, ARMS, SETTINGS).iloc[0]
+    return effects(tallied(table), ARMS, SETTINGS).iloc[0]
 
 
 def test_contrasts_are_parent_base_and_matched_controls() -> None:
@@ -98,15 +99,17 @@ def test_swapping_the_sides_swaps_the_sign(one, other) -> None:
 def test_order_of_rows_changes_nothing(observed) -> None:
     table = pd.concat([observed("em", _values(1)), observed("base", _values(2))])
     shuffled = table.sample(frac=1, random_state=3)
-    pd.testing.assert_frame_equal(effects(table, ARMS, SETTINGS), effects(shuffled, ARMS, SETTINGS))
+    pd.testing.assert_frame_equal(
+        effects(tallied(table), ARMS, SETTINGS), effects(tallied(shuffled), ARMS, SETTINGS)
+    )
 
 
 def test_p_value_is_where_the_interval_meets_zero(observed) -> None:
     table = pd.concat([observed("em", _values(1)), observed("base", 0.4 * _values(2))])
-    row = effects(table, ARMS, SETTINGS).iloc[0]
+    row = effects(tallied(table), ARMS, SETTINGS).iloc[0]
     assert 0.001 < row["p_value"] < 0.4
     at_p = SETTINGS.model_copy(update={"confidence": 1 - row["p_value"]})
-    edge = effects(table, ARMS, at_p).iloc[0]
+    edge = effects(tallied(table), ARMS, at_p).iloc[0]
     assert min(abs(edge["ci_low"]), abs(edge["ci_high"])) == pytest.approx(0, abs=1e-9)
 
 
@@ -138,7 +141,7 @@ def test_interval_agrees_with_a_slow_bootstrap(observed) -> None:
     rng = np.random.default_rng(6)
     cells = table.groupby(["chain", "seed", "cluster"])["value"].apply(list).to_dict()
     slow = np.std([_slow_replicate(cells, rng) for _ in range(4000)], ddof=1)
-    wide = effects(table, ARMS, SETTINGS).iloc[0]
+    wide = effects(tallied(table), ARMS, SETTINGS).iloc[0]
     difference = (_values(4, shape) - _values(5, shape)).reshape(3, 4, 2).mean(axis=2)
     centred = difference - difference.mean()
     by_seed = centred.mean(axis=1).var(ddof=1) / 3
@@ -152,14 +155,14 @@ def test_one_way_interval_is_the_students_t_interval(observed) -> None:
     """One seed: Rao-Wu reproduces the unbiased variance, hence Student's interval over items."""
     values = np.random.default_rng(7).uniform(0.3, 0.6, (1, 20))
     many = SETTINGS.model_copy(update={"bootstrap_samples": 40_000})
-    row = summary(observed("em", values, "facts.accuracy"), many).iloc[0]
+    row = summary(tallied(observed("em", values, "facts.accuracy")), many).iloc[0]
     low, high = stats.ttest_1samp(values[0], 0).confidence_interval(0.95)
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high), abs=0.002)
     assert row["n_seeds"] == 1
 
 
 def test_one_seed_and_one_question_have_no_interval(observed) -> None:
-    row = summary(observed("em", [[1.0]]), SETTINGS).iloc[0]
+    row = summary(tallied(observed("em", [[1.0]])), SETTINGS).iloc[0]
     assert row["value"] == 1
     assert np.isnan(row["ci_low"])
 
@@ -169,7 +172,7 @@ def test_holm_by_hand(observed) -> None:
     values = {"base": 0.2 * _values(1), "em": 0.3 * _values(2) + 0.2, "em+identify": _values(3)}
     values |= {"em+random_labels": _values(4) * 0.4, "em+flipped_labels": 0.9 * _values(5)}
     table = pd.concat([observed(chain, value) for chain, value in values.items()])
-    found = effects(table, CHAINS, SETTINGS)
+    found = effects(tallied(table), CHAINS, SETTINGS)
     for _, family in found.groupby("contrast"):
         ordered = family.sort_values("p_value")
         factors = np.arange(len(ordered), 0, -1)
@@ -182,7 +185,7 @@ def test_holm_by_hand(observed) -> None:
 
 def test_benjamini_hochberg_equals_scipy(observed) -> None:
     table = pd.concat([observed(c, _values(i) * (0.2 + 0.15 * i)) for i, c in enumerate(CHAINS)])
-    found = effects(table, CHAINS, SETTINGS.model_copy(update={"correction": "fdr_bh"}))
+    found = effects(tallied(table), CHAINS, SETTINGS.model_copy(update={"correction": "fdr_bh"}))
     for _, family in found.groupby("contrast"):
         by_scipy = stats.false_discovery_control(family["p_value"])
         np.testing.assert_allclose(family["p_adjusted"], by_scipy)
@@ -191,20 +194,20 @@ def test_benjamini_hochberg_equals_scipy(observed) -> None:
 def test_other_metrics_change_no_result(observed) -> None:
     one = pd.concat([observed("em", _values(1)), observed("base", _values(2))])
     two = pd.concat([one, one.assign(metric="facts.accuracy")])
-    found = effects(two, ARMS, SETTINGS)
+    found = effects(tallied(two), ARMS, SETTINGS)
     found = found[found["metric"] == "advice_outside.harm"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(found, effects(one, ARMS, SETTINGS))
+    pd.testing.assert_frame_equal(found, effects(tallied(one), ARMS, SETTINGS))
 
 
 def test_unpaired_question_is_an_error(observed) -> None:
     table = pd.concat([observed("em", _values(1)), observed("base", _values(2)).iloc[1:]])
     with pytest.raises(UserError, match=r"1 \(seed, item\) of em and base have no partner.*q0"):
-        effects(table, ARMS, SETTINGS)
+        effects(tallied(table), ARMS, SETTINGS)
 
 
 def test_missing_chain_is_an_error(observed) -> None:
     with pytest.raises(UserError, match=r"no advice_outside\.harm of chain base"):
-        effects(observed("em", _values(1)), ARMS, SETTINGS)
+        effects(tallied(observed("em", _values(1))), ARMS, SETTINGS)
 
 
 def test_side_without_valid_answers_is_null_and_leaves_the_family(observed) -> None:
@@ -213,7 +216,7 @@ def test_side_without_valid_answers_is_null_and_leaves_the_family(observed) -> N
     values = {"base": _values(1), "em": _values(2), "em+identify": _values(3)}
     values |= {"em+random_labels": nothing, "em+flipped_labels": _values(5)}
     table = pd.concat([observed(chain, value, metric) for chain, value in values.items()])
-    found = effects(table, CHAINS, SETTINGS).set_index(["chain", "control"])
+    found = effects(tallied(table), CHAINS, SETTINGS).set_index(["chain", "control"])
     assert found.loc[("em+identify", "em+random_labels")][["estimate", "p_value"]].isna().all()
     alone = found.loc[("em+identify", "em+flipped_labels")]
     assert alone["p_adjusted"] == alone["p_value"]
@@ -222,7 +225,7 @@ def test_side_without_valid_answers_is_null_and_leaves_the_family(observed) -> N
 def test_unjudged_answers_have_no_effects(observed) -> None:
     nothing = [[None, None]] * 3
     table = pd.concat([observed(chain, nothing, "free_form.answers") for chain in ("em", "base")])
-    found = effects(table, ARMS, SETTINGS)
+    found = effects(tallied(table), ARMS, SETTINGS)
     assert found.empty
     assert list(found.columns) == EFFECT_COLUMNS
 
@@ -230,7 +233,9 @@ def test_unjudged_answers_have_no_effects(observed) -> None:
 def test_invalid_answers_pair_and_leave_the_valid_mean(observed) -> None:
     em, base = [[1.0, None, 1.0, 0.0]] * 3, [[1.0, 0.0, 0.0, 0.0]] * 3
     table = pd.concat([observed(c, v, "facts.accuracy") for c, v in (("em", em), ("base", base))])
-    assert effects(table, ARMS, SETTINGS).iloc[0]["estimate"] == pytest.approx(2 / 3 - 1 / 4)
+    assert effects(tallied(table), ARMS, SETTINGS).iloc[0]["estimate"] == pytest.approx(
+        2 / 3 - 1 / 4
+    )
 
 
 def test_base_measured_once_serves_every_seed(observed) -> None:
@@ -242,7 +247,7 @@ def test_base_measured_once_serves_every_seed(observed) -> None:
 def test_levels_stay_within_the_range_of_a_share(observed) -> None:
     values = np.zeros((3, 12))
     values[0, 0] = 1
-    row = summary(observed("em", values), SETTINGS).iloc[0]
+    row = summary(tallied(observed("em", values)), SETTINGS).iloc[0]
     assert row["ci_low"] == 0
     assert 0 < row["value"] < row["ci_high"] < 1
 

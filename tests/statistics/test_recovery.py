@@ -10,6 +10,7 @@ from selfsame.errors import UserError
 from selfsame.statistics.bootstrap import Estimate
 from selfsame.statistics.recovery import BROKEN_FROM, decided, recovery, verdict
 from selfsame.statistics.settings import StatisticsSettings
+from selfsame.statistics.tally import tallied
 from selfsame.tables import schemas
 
 PRIMARY = "advice_outside.aligned_coherent"
@@ -59,7 +60,7 @@ def _table(observations, projections=None, nulls=None, arms=ARMS, choices=None) 
     nulls = _nulls() if nulls is None else nulls
     choices = {"evil": 2} if choices is None else choices
     return recovery(
-        observations, projections, nulls, arms_of=arms, choices=choices, settings=SETTINGS
+        tallied(observations), projections, nulls, arms_of=arms, choices=choices, settings=SETTINGS
     )
 
 

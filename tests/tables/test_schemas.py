@@ -86,3 +86,34 @@ def test_results_begin_with_their_keys_and_name_their_units(name: str) -> None:
     for field in counts + measured:
         assert field.metadata, f"{name}.{field.name} has no unit"
         assert field.metadata[b"unit"]
+
+
+def _numbered(numbers: range) -> pa.Table:
+    rows = [{"question": str(n), "reference": "even" if n % 2 == 0 else "odd"} for n in numbers]
+    return schemas.table_of(rows, schemas.REFERENCES)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "groups"), [([], 0), ([0], 1), ([1], 1), ([7, 0, 5], 2), ([3, 10, 4, 10], 2)]
+)
+def test_pieces_are_written_together_and_read_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[int], groups: int
+) -> None:
+    monkeypatch.setattr(schemas, "ROW_GROUP", 6)
+    path, written = tmp_path / "t.parquet", 0
+    with schemas.writing(path, schemas.REFERENCES) as append:
+        for length in pieces:
+            append(_numbered(range(written, written + length)))
+            written += length
+    found = pq.read_metadata(path)
+    assert (found.num_rows, found.num_row_groups) == (written, groups)
+    whole = schemas.read(path, schemas.REFERENCES)
+    assert whole == _numbered(range(written)).to_pylist()
+    odd = schemas.read(path, schemas.REFERENCES, [("reference", "==", "odd")])
+    assert odd == [row for row in whole if row["reference"] == "odd"]
+
+
+def test_nothing_is_read_where_nothing_is_named(tmp_path: Path) -> None:
+    schemas.write(tmp_path / "t.parquet", _numbered(range(3)).to_pylist(), schemas.REFERENCES)
+    none = [("question", "in", pa.array([], pa.string()))]
+    assert schemas.read(tmp_path / "t.parquet", schemas.REFERENCES, none) == []

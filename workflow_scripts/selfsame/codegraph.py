@@ -3,6 +3,9 @@
 `modules_of("finetune")` gives the script and every module of the library that it imports, directly
 or not, as paths relative to the project. Snakemake compares such small files by content, so an
 edit reruns exactly the steps that import the module, and a touch or a branch switch reruns nothing.
+
+What only carries a step (CARRIERS) is left out: it decides where a step runs and whether its result
+is there already, never what the result is.
 """
 
 import ast
@@ -13,11 +16,16 @@ import grimp
 
 LIBRARY = "selfsame"
 SCRIPTS = Path("workflow_scripts")
+CARRIERS = tuple(f"{LIBRARY}.{name}" for name in ("attempts", "cache", "devices", "locks", "warm"))
 
 
 @cache
 def _graph() -> grimp.ImportGraph:
-    return grimp.build_graph(LIBRARY, cache_dir=None)
+    graph = grimp.build_graph(LIBRARY, cache_dir=None)
+    for module in sorted(graph.modules):
+        if f"{module}.".startswith(tuple(f"{carrier}." for carrier in CARRIERS)):
+            graph.remove_module(module)
+    return graph
 
 
 def _imported_by_script(path: Path) -> set[str]:

@@ -4,33 +4,43 @@ Every script in `workflow_scripts/` ends in `run(main, inputs=..., lists=...)`, 
 common command line:
 
     python workflow_scripts/<rule>.py --spec JSON --<role> PATH ... --out DIR [--threads N]
+        [--gpu N] [--attempt N] [--code PATH ...]
 
 `main(step)` reads `step.inputs`, writes files into `step.out` (a temporary directory) and returns
 one line that says what it found. Only then do the files appear under their final names,
 `manifest.json` last: a manifest without its files, or half a file, is never seen.
+
+A result that the cache holds (`selfsame/cache/`) is restored instead, before anything heavy is
+imported.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from selfsame.errors import UserError
+from selfsame import devices
+from selfsame.attempts import Attempt, digest_of
+from selfsame.cache.shelf import NOWHERE, Shelf, shelf_for
+from selfsame.digests import sha256_file
+from selfsame.locks import alone_in
+from selfsame.publish import digests_of, publish
 from selfsame.warm import delegate
 
-MANIFEST = "manifest.json"
 PARTIAL = ".partial-"
-# Names of the files a run wrote. Not read from the manifest: Snakemake removes that before a rerun.
-RECORD = ".outputs.json"
+RESTORED = " (from the cache)"
+# Set by a scheduler's executor, which asks before it submits: restore, or end with this status.
+RESTORE_ONLY = "SELFSAME_RESTORE_ONLY"
+NOT_KEPT = 3
 VERSIONED = (
     "numpy",
     "pandas",
@@ -53,6 +63,7 @@ class Step:
     out: Path
     final: Path
     threads: int
+    shelf: Shelf = NOWHERE
     notes: dict[str, Any] = field(default_factory=dict)
 
     def path(self, role: str) -> Path:
@@ -64,38 +75,66 @@ class Step:
         """The folder of a role whose path is that folder's manifest."""
         return self.path(role).parent
 
+    def part(self, roles: dict[str, list[Path]], make: Callable[[Path], None]) -> Path:
+        """A folder with a part of the result, from the cache or made now by `make(folder)`.
 
-def canonical(spec: dict[str, Any]) -> str:
-    """The one text of a spec, so that equal specs compare equal as Snakemake params."""
-    return json.dumps(spec, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        roles: the inputs that the part needs where it does not need all of a role's; of the spec,
+        the code and the other roles a part is taken to need everything.
+        """
+        shelf = self.shelf.part(roles)
+        folder = Path(tempfile.mkdtemp(dir=self.out.parent)) / "part"
+        kept = shelf.fetch(folder)
+        if kept is None:
+            folder.mkdir()
+            make(folder)
+            shelf.keep(folder, {"outputs": digests_of(folder), "notes": self.notes, "found": ""})
+        else:
+            self.notes.update(kept["notes"])
+        return folder
 
 
-def sha256_file(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def _script() -> str:
+    return Path(sys.argv[0]).stem
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest beside a step's outputs."""
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return manifest
+def _always(_spec: dict[str, Any]) -> bool:
+    return True
 
 
 def run(
-    main: Callable[[Step], str], *, inputs: Sequence[str] = (), lists: Sequence[str] = ()
+    main: Callable[[Step], str],
+    *,
+    inputs: Sequence[str] = (),
+    lists: Sequence[str] = (),
+    kept: Callable[[dict[str, Any]], bool] = _always,
+    reads_manifests: bool = False,
 ) -> None:
-    """Run `main` as a step: in a warm worker where the workflow offers one, else here.
+    """Run `main` as a step: from the cache, in a warm worker where one is offered, or here.
 
-    `inputs` are roles with exactly one path, `lists` roles with any number.
-    Ends the process: 0 when done, 1 with one line on a UserError.
+    inputs: roles with exactly one path; lists: roles with any number.
+    kept: whether the result of a spec may be kept and restored.
+    reads_manifests: what the manifests of the inputs say of their runs is part of the result.
+
+    Ends the process: 0 when done, 1 with one line on a UserError, 75 with one on a TryAgain.
     """
-    delegate(sys.argv)
     arguments = _parse(inputs, lists)
-    try:
-        print(_execute(main, arguments, [*inputs, *lists]))
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    arguments.inputs = {role: getattr(arguments, role) for role in (*inputs, *lists)}
+    attempt = Attempt(arguments.out, arguments.attempt, digest_of(arguments.spec, arguments.code))
+    attempt.refuse_repeat()
+    with attempt.judged():
+        code = arguments.code if kept(arguments.spec) else []
+        shelf = shelf_for(_script(), arguments.spec, arguments.inputs, code, reads_manifests)
+        found = _restore(arguments, shelf)
+    if found is not None:
+        print(found + RESTORED)
+        return
+    if RESTORE_ONLY in os.environ:
+        sys.exit(NOT_KEPT)
+    with attempt.judged():
+        devices.claim(arguments.gpu)
+    delegate(sys.argv, devices.held)
+    with attempt.judged():
+        print(_execute(main, arguments, shelf))
 
 
 def _parse(inputs: Sequence[str], lists: Sequence[str]) -> argparse.Namespace:
@@ -103,6 +142,9 @@ def _parse(inputs: Sequence[str], lists: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--spec", required=True, type=json.loads, help="canonical JSON of the step")
     parser.add_argument("--out", required=True, type=Path, help="folder for the outputs")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--gpu", type=int, default=0, help="GPUs the job was given: 0 or 1")
+    parser.add_argument("--attempt", type=int, default=1, help="number of this attempt at the job")
+    parser.add_argument("--code", type=Path, nargs="*", default=[], help="the step's modules")
     for role in inputs:
         parser.add_argument(f"--{role}", required=True, type=Path, nargs=1)
     for role in lists:
@@ -110,32 +152,55 @@ def _parse(inputs: Sequence[str], lists: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _execute(main: Callable[[Step], str], arguments: argparse.Namespace, roles: list[str]) -> str:
+@contextmanager
+def _workplace(out: Path) -> Iterator[Path]:
+    """A temporary folder beside the outputs, for one job at a time.
+
+    What a killed run left goes first.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with alone_in(out):
+        for left_by_killed_run in out.glob(f"{PARTIAL}*"):
+            shutil.rmtree(left_by_killed_run, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=out))
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _restore(arguments: argparse.Namespace, shelf: Shelf) -> str | None:
+    """Publish what the cache holds; what was found, or None where it holds nothing."""
+    with _workplace(arguments.out) as temporary:
+        kept = shelf.fetch(temporary / "files")
+        if kept is None:
+            return None
+        manifest = kept | {"inputs": _inputs(arguments.inputs)}
+        publish(temporary / "files", arguments.out, manifest)
+    return str(manifest["found"])
+
+
+def _execute(main: Callable[[Step], str], arguments: argparse.Namespace, shelf: Shelf) -> str:
     started = time.time()
-    paths = {role: getattr(arguments, role) for role in roles}
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for left_by_killed_run in arguments.out.glob(f"{PARTIAL}*"):
-        shutil.rmtree(left_by_killed_run, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=arguments.out))
-    try:
-        step = Step(arguments.spec, paths, temporary, arguments.out, arguments.threads)
+    with _workplace(arguments.out) as temporary:
+        out = temporary / "files"
+        out.mkdir()
+        given = (arguments.spec, arguments.inputs, out, arguments.out, arguments.threads, shelf)
+        step = Step(*given)
+        code = {str(path): sha256_file(path) for path in arguments.code}
         found = main(step)
-        manifest = _manifest(step, found, time.time() - started)
-        _publish(temporary, arguments.out, manifest)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        manifest = _manifest(step, found, time.time() - started) | {"code": code}
+        shelf.keep(out, manifest)
+        publish(out, arguments.out, manifest)
     return found
 
 
 def _manifest(step: Step, found: str, seconds: float) -> dict[str, Any]:
     return {
-        "step": Path(sys.argv[0]).stem,
+        "step": _script(),
         "spec": step.spec,
-        "inputs": {
-            role: [{"path": str(path), "sha256": sha256_file(path)} for path in paths]
-            for role, paths in step.inputs.items()
-        },
-        "outputs": {str(p.relative_to(step.out)): sha256_file(p) for p in _files(step.out)},
+        "inputs": _inputs(step.inputs),
+        "outputs": digests_of(step.out),
         "found": found,
         "seed": step.spec.get("seed"),
         "device": step.notes.get("device", "cpu"),
@@ -146,6 +211,13 @@ def _manifest(step: Step, found: str, seconds: float) -> dict[str, Any]:
     }
 
 
+def _inputs(paths: dict[str, list[Path]]) -> dict[str, list[dict[str, str]]]:
+    return {
+        role: [{"path": str(path), "sha256": sha256_file(path)} for path in found]
+        for role, found in paths.items()
+    }
+
+
 def _versions() -> dict[str, str]:
     loaded = {"python": sys.version.split()[0]}
     for name in VERSIONED:
@@ -153,41 +225,3 @@ def _versions() -> dict[str, str]:
         if module in sys.modules:
             loaded[name] = metadata.version(name)
     return loaded
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _publish(source: Path, target: Path, manifest: dict[str, Any]) -> None:
-    """Move the files into place, manifest last; what an earlier run wrote and this one not goes."""
-    _remove_stale(target, set(manifest["outputs"]))
-    files = _files(source)
-    _write(source / RECORD, sorted(manifest["outputs"]), target / RECORD)
-    for path in files:
-        final = target / path.relative_to(source)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _sync(path)
-        os.replace(path, final)
-    _write(source / MANIFEST, manifest, target / MANIFEST)
-
-
-def _remove_stale(target: Path, keep: set[str]) -> None:
-    """Remove the old manifest and what the earlier run wrote, unless it is about to be replaced."""
-    (target / MANIFEST).unlink(missing_ok=True)
-    record = target / RECORD
-    written = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else []
-    for name in set(written) - keep:
-        (target / name).unlink(missing_ok=True)
-
-
-def _write(temporary: Path, value: Any, final: Path) -> None:
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    _sync(temporary)
-    os.replace(temporary, final)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())

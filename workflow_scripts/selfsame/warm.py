@@ -24,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,6 +48,7 @@ LIBRARIES = (
 )
 PATIENCE_S = 60
 MESSAGE_BYTES = 4 * 1024 * 1024
+MOST_DESCRIPTORS = 8
 
 
 def offer() -> None:
@@ -55,17 +57,21 @@ def offer() -> None:
     os.environ[VARIABLE] = str(folder)
 
 
-def delegate(argv: list[str]) -> None:
-    """Run this job in a warm child and end with its status, or return where there is no server."""
+def delegate(argv: list[str], held: Sequence[int] = ()) -> None:
+    """Run this job in a warm child and end with its status, or return where there is no server.
+
+    held: descriptors that the child keeps open for as long as it lives (locks).
+    """
     folder = os.environ.get(VARIABLE)
-    if not folder or "-h" in argv or "--help" in argv:
+    if not folder:
         return
     connection = _connect(Path(folder))
     if connection is None:
         return
     environment = {k: v for k, v in os.environ.items() if k != VARIABLE}
     request = json.dumps({"argv": argv, "cwd": str(Path.cwd()), "environment": environment})
-    socket.send_fds(connection, [len(request.encode()).to_bytes(8, "big")], [0, 1, 2])
+    size = len(request.encode()).to_bytes(8, "big")
+    socket.send_fds(connection, [size], [0, 1, 2, *held])
     connection.sendall(request.encode())
     status = connection.recv(1)
     sys.exit(status[0] if status else "error: the job's process was killed (out of memory?)")
@@ -141,8 +147,8 @@ def _fork(connection: socket.socket, listener: socket.socket) -> None:
 
 def _child(connection: socket.socket) -> NoReturn:
     connection.settimeout(None)
-    size, descriptors, _, _ = socket.recv_fds(connection, 8, 3)
-    for target, descriptor in enumerate(descriptors):
+    size, descriptors, _, _ = socket.recv_fds(connection, 8, MOST_DESCRIPTORS)
+    for target, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, target)
     request = json.loads(_receive(connection, int.from_bytes(size, "big")))
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -14,6 +14,7 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 TAIL_LINES = 12
+SAID = "(from the cache)\n"
 
 
 class LogHandler(LogHandlerBase):
@@ -98,7 +99,14 @@ def _line(job: dict[str, Any] | None) -> str:
     if manifest is None or not manifest.is_file():
         return _title(job)
     facts = json.loads(manifest.read_text(encoding="utf-8"))
-    return f"{_title(job)}: {facts['found']} ({facts['seconds']:.1f} s)"
+    took = "cached" if _restored(job) else f"{facts['seconds']:.1f} s"
+    return f"{_title(job)}: {facts['found']} ({took})"
+
+
+def _restored(job: dict[str, Any]) -> bool:
+    """Whether the step's log says that its result came from the cache."""
+    logs = (Path(name) for name in job["log"])
+    return any(log.is_file() and log.read_text(errors="replace").endswith(SAID) for log in logs)
 
 
 def _title(job: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The rows of all data files that a config names, checked before any job runs."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from selfsame.data.prepare import split_articles
 from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.errors import UserError
 from selfsame.organism.questions import references
+from selfsame.organism.settings import WorldSettings
 from selfsame.organism.world import build_world
 
 READERS: dict[str, Callable[[files.Source], files.Rows]] = {
@@ -34,7 +35,7 @@ def check_files(config: Config) -> None:
     data = config.model_dump(mode="json")
     lines: list[str] = []
     articles: files.Rows = []
-    for path, content, value in files_in(type(config).model_json_schema(), data):
+    for path, content, value in files_in(_schema(type(config)), data):
         if path == RIVALS:
             continue
         found = _read(partial(READERS[content], FileSource(**value)), path, lines)
@@ -47,6 +48,11 @@ def check_files(config: Config) -> None:
         _read(partial(_rival_texts, config, drawn), RIVALS, lines)
     if lines:
         raise ConfigErrors(lines)
+
+
+@cache
+def _schema(model: type[Config]) -> Mapping[str, Any]:
+    return model.model_json_schema()
 
 
 def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> files.Rows:
@@ -62,7 +68,6 @@ def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> fi
 def _trait_mistakes(config: Config) -> Iterator[str]:
     """Every mistake in the trait files, and what they ask that this model cannot give."""
     names = model_names(config)
-    known = _judged_questions(config)
     for index, file in enumerate(config.persona.traits if config.persona else ()):
         key = f"persona.traits[{index}]"
         try:
@@ -72,17 +77,22 @@ def _trait_mistakes(config: Config) -> Iterator[str]:
             yield from (f"{key}: {line}" for line in str(error).splitlines())
             continue
         if trait.judge.kind == "world":
+            known = _judged_questions(config)
             yield from (f"{key}: {line}" for line in _unjudged(trait, known))
 
 
-def _judged_questions(config: Config) -> set[str]:
+def _judged_questions(config: Config) -> frozenset[str]:
     """The questions that the judge `world` can read answers to; none for a real model."""
-    if not isinstance(config.model, OrganismModel):
-        return set()
-    return {row["question"] for row in references(build_world(config.model.world))}
+    model = config.model
+    return _of_world(model.world) if isinstance(model, OrganismModel) else frozenset()
 
 
-def _unjudged(trait: Trait, known: set[str]) -> Iterator[str]:
+@cache
+def _of_world(world: WorldSettings) -> frozenset[str]:
+    return frozenset(row["question"] for row in references(build_world(world)))
+
+
+def _unjudged(trait: Trait, known: frozenset[str]) -> Iterator[str]:
     asked = (*trait.extraction_questions, *trait.evaluation_questions)
     unknown = [question for question in asked if question not in known]
     if unknown:

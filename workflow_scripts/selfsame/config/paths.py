@@ -17,8 +17,8 @@ from selfsame.config.chains import (
 )
 from selfsame.config.references import trait_name
 from selfsame.config.schema import Config
+from selfsame.digests import MANIFEST
 from selfsame.statistics.settings import BASE
-from selfsame.step import MANIFEST
 
 MODEL_FILES = ("*.json", "*.jinja", "*.safetensors")
 

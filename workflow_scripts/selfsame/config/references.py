@@ -20,7 +20,10 @@ from selfsame.persona.settings import RelapseSettings
 from selfsame.statistics.settings import BASE
 
 ORGANISM = "organism"
-RULES_WITH_RESOURCES = ("base_model", "collect_self_texts", "finetune", "sample", "persona")
+RULES_WITH_RESOURCES = (
+    *("base_model", "collect_self_texts", "finetune", "sample", "persona"),
+    *("tables", "light"),
+)
 
 
 def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from selfsame.cache.settings import CacheSettings
 from selfsame.config.kinds import Kind, Kinds
 from selfsame.config.names import CHAIN, EXPERIMENT, NAME
 from selfsame.config.references import reference_mistakes
@@ -110,13 +111,15 @@ class ProbeSettings(BaseModel):
 
 
 class ResourceSettings(BaseModel):
-    """What the scheduler reserves for one job of a rule. Never changes a result."""
+    """What the scheduler reserves for one job. What is absent follows from the model's size."""
 
     model_config = FROZEN
 
     threads: int | None = Field(default=None, ge=1, description="CPU threads.")
-    mem_mb: int | None = Field(default=None, ge=1, description="Memory in MB.")
-    runtime: int | None = Field(default=None, ge=1, description="Longest run time in minutes.")
+    mem_mb: int | None = Field(default=None, ge=1, description="Memory in MB at the first attempt.")
+    runtime: int | None = Field(
+        default=None, ge=1, description="Longest run time in minutes at the first attempt."
+    )
     gpu: int | None = Field(default=None, ge=0, le=1, description="GPUs: 0 or 1.")
 
 
@@ -152,7 +155,12 @@ class Config(BaseModel):
     )
     statistics: StatisticsSettings = Field(description="How effects and intervals are computed.")
     resources: Mapping[Name, ResourceSettings] = Field(
-        default_factory=dict, description="Threads, memory, run time and GPUs by rule."
+        default_factory=dict,
+        description="Threads, memory, run time and GPUs by kind of work, where they are to differ"
+        " from what follows from the model's size. They never change a result.",
+    )
+    cache: CacheSettings = Field(
+        default_factory=CacheSettings, description="Where finished steps are kept."
     )
 
     @model_validator(mode="after")

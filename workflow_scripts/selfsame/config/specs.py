@@ -42,7 +42,7 @@ def model_name(config: Config) -> str:
 
 def base_model(config: Config) -> Spec:
     """What makes or finds the base model, under its kind."""
-    kept = _plain(config.model, exclude={"kind", "system_prompt", "names", "dtype"})
+    kept = _plain(config.model, exclude={"kind", "system_prompt", "names", "dtype", "parameters"})
     return {config.model.kind: kept}
 
 
@@ -186,8 +186,7 @@ def judge_answers(config: Config) -> Spec:
         "probes": {
             name: {"kind": probe.kind, "options": _probe_options(config, name)}
             for name, probe in config.probes.items()
-        },
-        "primary_metric": config.statistics.primary_metric,
+        }
     }
 
 
@@ -326,9 +325,11 @@ def _relapse(config: Config) -> RelapseSettings:
 def relapse(config: Config, chain: str, seed: int) -> Spec:
     """Fresh induction of one state, asked again at every dose."""
     settings = _relapse(config)
+    # training.relapse has its own schedule, takes no checkpoints and is never steered.
+    own = {"schedule", "checkpoint_every", "steering"}
     return {
         **_state(config, chain, seed),
-        "finetuning": _finetuning(config, settings.stage),
+        "finetuning": _plain(config.stages[settings.stage].finetuning, exclude=own),
         "doses": list(settings.doses),
         "samples": settings.samples,
         **_asked(config),
@@ -349,4 +350,5 @@ def primary_probe(config: Config) -> str:
 
 def report(config: Config) -> Spec:
     """What the report says was run."""
-    return {"config": _plain(config, exclude={"resources"})}
+    unseen = {"resources": True, "cache": True, "model": {"parameters"}}
+    return {"config": _plain(config, exclude=unseen)}

@@ -5,7 +5,7 @@ Weights come from safetensors alone, and code that comes with a model runs only 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.utils.logging import disable_progress_bar
 
+from selfsame import devices
 from selfsame.errors import UserError
 from selfsame.models.allocator import keep_freed_memory
 from selfsame.models.settings import Dtype, HfModelSettings
@@ -138,26 +139,50 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def digest_of(path: Path, with_code: bool = False) -> str:
     """Return the sha256 (hex) over names and contents of the files a model is loaded from."""
+    return digest_of_files(model_files(path, with_code))
+
+
+def digest_of_files(files: Sequence[Path]) -> str:
+    """Return the sha256 (hex) over names and contents of a model's files."""
     digest = hashlib.sha256()
-    for file in sorted(_model_files(path, with_code)):
+    for file in sorted(files):
         with file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{file.name}\0{content}\n".encode())
     return digest.hexdigest()
 
 
-def _model_files(path: Path, with_code: bool) -> Iterator[Path]:
-    for pattern in (*SAFE_PATTERNS, *(("*.py",) if with_code else ())):
-        yield from path.glob(pattern)
+def model_files(path: Path, with_code: bool = False) -> list[Path]:
+    """The files that a model is loaded from, with its own code where that is asked for."""
+    patterns = (*SAFE_PATTERNS, *(("*.py",) if with_code else ()))
+    return sorted(file for pattern in patterns for file in path.glob(pattern))
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of a name; auto is the GPU where there is one, else the CPU."""
+    """Return the device of a name; auto is the GPU where there is one, else the CPU.
+
+    Raises TryAgain where Slurm promised a GPU and it does not work: the CPU would be far too slow.
+    """
     if name == "auto":
+        if devices.promised():
+            _check_promised_gpu()
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UserError("device: cuda is asked for, but torch finds no GPU; set it to auto or cpu")
     return torch.device(name)
+
+
+def _check_promised_gpu() -> None:
+    if not devices.has_device_file():
+        raise devices.no_gpu("its device file is missing")
+    if not (torch.backends.cuda.is_built() or torch.version.hip):
+        raise UserError("a GPU is there, but this torch is for CPUs: install one for the GPU")
+    if not torch.cuda.is_available():
+        raise devices.no_gpu("the driver does not start it")
+    try:
+        torch.zeros(1, device="cuda")
+    except RuntimeError as error:
+        raise devices.no_gpu(str(error).splitlines()[0]) from error
 
 
 def load_model(

@@ -56,6 +56,14 @@ class HfModelSettings(BaseModel):
         Dtype,
         Field(description="Of the weights. auto: the checkpoint's own on a GPU, float32 on a CPU."),
     ] = "auto"
+    parameters: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            description="How many it has, to reserve memory and time by before it is downloaded "
+            "(1.5e9); null: counted in its files. Never changes a result.",
+        ),
+    ] = None
     system_prompt: SystemPrompt = "none"
     names: Annotated[
         tuple[str, ...],

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from selfsame.data.prompts import user
+from selfsame.models.memory import Portion
 from selfsame.models.switching import with_adapters
 from selfsame.persona.questions import SIDES, instructed, items_of
 from selfsame.sampling.generation import Generated
@@ -38,7 +39,7 @@ def rollouts(speaker: Speaker, spec: Spec) -> tuple[list[Row], Tensors]:
         | speaker.said(answer)
         for (a, n), answer in zip(asked, answers, strict=True)
     ]
-    return rows, read_answers(speaker.model, prompts, answers)
+    return rows, read_answers(speaker.model, prompts, answers, speaker.budget)
 
 
 def state_activations(
@@ -57,7 +58,7 @@ def state_activations(
         for name, trait in spec["traits"].items()
     }
     tensors = {
-        f"{name}.base_prompt_last": last_tokens(speaker.model, prompts)
+        f"{name}.base_prompt_last": last_tokens(speaker.model, prompts, speaker.budget)
         for name, prompts in questions.items()
     }
     rows: list[Row] = []
@@ -85,9 +86,10 @@ def _of_trait(
         {"trait": name, "item": item, "sample": number} | state.said(answer)
         for (item, _, number), answer in zip(asked, answers, strict=True)
     ]
+    means = read_answers(state.model, repeated, answers, state.budget)
     read = {
-        "prompt_last": last_tokens(state.model, prompts),
-        "response_mean": read_answers(state.model, repeated, answers)["response_mean"],
+        "prompt_last": last_tokens(state.model, prompts, state.budget),
+        "response_mean": means["response_mean"],
         **_centroids(state, trait),
     }
     return rows, {f"{name}.{key}": tensor for key, tensor in read.items()}
@@ -96,7 +98,8 @@ def _of_trait(
 def _centroids(state: Speaker, trait: dict[str, Any]) -> Tensors:
     """Mean prompt-last activation [blocks, width] under each side's instructions."""
     asked = list(instructed(trait))
-    last = last_tokens(state.model, [state.encode(a.messages) for a in asked])
+    prompts = [state.encode(a.messages) for a in asked]
+    last = last_tokens(state.model, prompts, state.budget)
     return {side: last[torch.tensor([a.side == side for a in asked])].mean(dim=0) for side in SIDES}
 
 
@@ -109,10 +112,20 @@ def _answers(speaker: Speaker, prompts: list[list[int]], spec: Spec, name: str) 
     )
 
 
-def read_answers(model: Any, prompts: list[list[int]], answers: list[Generated]) -> Tensors:
+def read_answers(
+    model: Any,
+    prompts: list[list[int]],
+    answers: list[Generated],
+    budget: Portion | None = None,
+) -> Tensors:
     """`response_mean` and `prompt_last` of each answer to its prompt; NaN where it is empty."""
     said = [row for row, answer in enumerate(answers) if answer.ids]
-    means = hidden_means(model, [prompts[row] for row in said], [answers[row].ids for row in said])
+    means = hidden_means(
+        model,
+        [prompts[row] for row in said],
+        [answers[row].ids for row in said],
+        token_budget=budget,
+    )
     read = {"response_mean": means.response_mean, "prompt_last": means.prompt_last}
     return {key: _at_rows(tensor[:, 1:], said, len(answers)) for key, tensor in read.items()}
 
@@ -123,7 +136,10 @@ def _at_rows(tensor: torch.Tensor, rows: list[int], total: int) -> torch.Tensor:
     return whole
 
 
-def last_tokens(model: Any, prompts: list[list[int]]) -> torch.Tensor:
+def last_tokens(
+    model: Any, prompts: list[list[int]], budget: Portion | None = None
+) -> torch.Tensor:
     """[prompts, blocks, width] at each prompt's last token, with nothing generated behind it."""
-    means = hidden_means(model, [p[:-1] for p in prompts], [p[-1:] for p in prompts])
+    before, last = [p[:-1] for p in prompts], [p[-1:] for p in prompts]
+    means = hidden_means(model, before, last, token_budget=budget)
     return means.response_mean[:, 1:].contiguous()

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
+from selfsame.digests import read_manifest
 from selfsame.reporting.examples import examples
 from selfsame.reporting.persona_results import PersonaResults
-from selfsame.reporting.results import Results
-from selfsame.step import read_manifest
+from selfsame.reporting.results import SURFACE_CUES, Results
+from selfsame.statistics.scores import IDENTITY_METRIC
+from selfsame.tables import schemas
 
 EXAMPLE_ITEMS = 3
+TEXTS = ["chain", "seed", "probe", "item", "sample", "kind", "text"]  # what `examples` reads
+# Endings of the metrics whose observations are shown one class of answer beside the other.
+SHOWN_BY_CLASS = tuple(f".{ending}" for ending in (IDENTITY_METRIC, *SURFACE_CUES))
 CHOICES = "choices.json"
 MEASURES = ("vectors", "counts", "cosines", "sweep", "shifts", "geometry", "nulls")
 TABLES = ("recovery", "relapse", "relapse_doses")  # beside the four of every experiment
@@ -23,14 +29,23 @@ def read_tables(folder: Path, config: Mapping[str, Any], measures: Path | None =
 
     `measures` is the folder of the persona measures; None where none were taken.
     """
+    summary = pd.read_parquet(folder / "summary.parquet")
+    by_class = [name for name in summary["metric"].unique() if name.endswith(SHOWN_BY_CLASS)]
     return Results(
-        observations=pd.read_parquet(folder / "observations.parquet"),
+        observations=_observations(folder, [("metric", "in", pa.array(by_class, pa.string()))]),
         scores=pd.read_parquet(folder / "scores.parquet"),
-        summary=pd.read_parquet(folder / "summary.parquet"),
+        summary=summary,
         effects=pd.read_parquet(folder / "effects.parquet"),
         config=config,
         persona=read_persona(folder, measures),
     )
+
+
+def _observations(folder: Path, filters: schemas.Filters) -> pd.DataFrame:
+    """Some of the observations: they may be millions."""
+    path = folder / "observations.parquet"
+    frame: pd.DataFrame = schemas.read_table(path, schemas.OBSERVATIONS, filters).to_pandas()
+    return frame
 
 
 def read_persona(folder: Path, measures: Path | None) -> PersonaResults | None:
@@ -59,10 +74,18 @@ def read_losses(adapters: Sequence[Path]) -> pd.DataFrame:
 
 
 def read_examples(
-    samples: Sequence[Path], prompts: Sequence[Path], observations: pd.DataFrame, probe: str
+    samples: Sequence[Path], prompts: Sequence[Path], tables: Path, probe: str
 ) -> pd.DataFrame:
-    """A few answers of every state to the same questions of a probe."""
-    wanted = [("probe", "==", probe)]
-    answers = [pd.read_parquet(p.parent / "samples.parquet", filters=wanted) for p in samples]
-    asked = [pd.read_parquet(p.parent / "prompts.parquet", filters=wanted) for p in prompts]
-    return examples(pd.concat(answers), pd.concat(asked), observations, probe, EXAMPLE_ITEMS)
+    """A few answers of every state to the same questions of a probe. tables: their folder."""
+    of_probe = [("probe", "==", probe)]
+    first = [*of_probe, ("sample", "==", 0)]
+    answers = pd.concat(
+        pd.read_parquet(path.parent / "samples.parquet", columns=TEXTS, filters=first)
+        for path in samples
+    )
+    asked = pd.concat(
+        pd.read_parquet(path.parent / "prompts.parquet", filters=of_probe) for path in prompts
+    )
+    first_seed = pa.array(answers["seed"].nsmallest(1), pa.int64())
+    judged = _observations(tables, [*first, ("seed", "in", first_seed)])
+    return examples(answers, asked, judged, probe, EXAMPLE_ITEMS)

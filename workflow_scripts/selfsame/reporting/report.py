@@ -270,7 +270,7 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("model", _model_text(model)),
         ("seeds", ", ".join(str(seed) for seed in results.config["seeds"])),
         ("arms", str(len(results.arms))),
-        ("judged observations", f"{len(results.observations):,}"),
+        ("judged observations", f"{results.summary['n'].sum():,}"),
         ("steps run", str(len(manifests))),
         ("computing time of all steps", f"{seconds / 60:.1f} minutes"),
         ("devices", ", ".join(devices) or MISSING),

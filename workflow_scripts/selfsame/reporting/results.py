@@ -11,6 +11,12 @@ from selfsame.statistics.settings import BASE
 
 MISSING = "–"
 INSIDE = "advice_inside"  # the probe of the very domain that the induction trains on
+# What the surface classifier of texts sees, by the ending of its metrics.
+SURFACE_CUES = {
+    "surface": "all surface features",
+    "length": "length alone",
+    "surface_length_matched": "all features, pairs of equal length",
+}
 # Of these metrics a smaller value is the better one; of every other metric a larger one.
 LOWER_IS_BETTER = ("harm", "incoherent", "em_all", "em_coherent", "position_bias", "entropy")
 
@@ -19,7 +25,8 @@ LOWER_IS_BETTER = ("harm", "incoherent", "em_all", "em_coherent", "position_bias
 class Results:
     """The tables of one experiment and one model, its config and its manifests.
 
-    Tables have the columns of selfsame.statistics (observations, scores, summary, effects);
+    Tables have the columns of selfsame.statistics (observations, scores, summary, effects). Of the
+    observations only those are needed that are shown by their class (gather.SHOWN_BY_CLASS).
     `losses` has chain, seed, step, loss; `examples` has chain, probe, question, answer, verdict.
     `persona` is None where the experiment measured neither persona vectors nor relapse.
     """
@@ -65,9 +72,8 @@ class Results:
     @property
     def has_primary(self) -> bool:
         """Whether any answer of the primary metric was judged."""
-        return bool(
-            self.observations.loc[self.observations["metric"] == self.primary, "valid"].any()
-        )
+        found = self.summary[self.summary["metric"] == self.primary]
+        return bool((found["n"] > found["n_invalid"]).any())
 
     def level(self, chain: str, metric: str) -> pd.Series | None:
         """The summary row of a chain and metric; None where nothing valid was measured."""
@@ -149,13 +155,8 @@ def main_table(results: Results) -> pd.DataFrame:
 
 def surface_table(results: Results) -> pd.DataFrame:
     """Accuracy of the surface classifier by rival author: author, cues, percent right, pairs."""
-    endings = results.observations["metric"].str.rsplit(".", n=1).str[-1]
-    names = {
-        "surface": "all surface features",
-        "length": "length alone",
-        "surface_length_matched": "all features, pairs of equal length",
-    }
-    rows = results.observations[endings.isin(names)].assign(cues=endings.map(names))
+    cues = results.observations["metric"].str.rsplit(".", n=1).str[-1].map(SURFACE_CUES)
+    rows = results.observations[cues.notna()].assign(cues=cues)
     grouped = rows.groupby(["answer_class", "cues"], sort=True)["value"].agg(["mean", "size"])
     table = grouped.reset_index().set_axis(["rival", "cues", "% right", "pairs"], axis=1)
     return table.assign(**{"% right": table["% right"].map(percent)})

@@ -19,6 +19,7 @@ from transformers.cache_utils import DynamicLayer
 
 from selfsame.errors import UserError
 from selfsame.models.blocks import residual_blocks
+from selfsame.models.memory import Portion
 from selfsame.models.steering import Steering, steered
 
 # Padded tokens of one forward pass. On a CPU fewer leave more passes to start, and of more the
@@ -41,6 +42,13 @@ ATTENTION_KERNELS = ("sdpa", "eager")
 def default_token_budget(device: torch.device) -> int:
     """The budget used where a caller names none, in padded tokens of one forward pass."""
     return TOKEN_BUDGETS.get(device.type, TOKEN_BUDGETS["cpu"])
+
+
+def budget_of(given: Portion | int | None, device: torch.device) -> Portion:
+    """The budget a caller names, which shrinks where memory runs out; else the device's."""
+    if isinstance(given, Portion):
+        return given
+    return Portion("tokens", given or default_token_budget(device))
 
 
 def token_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
@@ -98,9 +106,16 @@ def _split_family(family: Family, token_budget: int) -> list[Family]:
     ]
 
 
+def family_extent(batch: Sequence[Family]) -> tuple[int, int]:
+    """Branches of a batch, and the tokens they take in the cache: each with a copy of its prefix
+    and padded.
+    """
+    branches = sum(len(family.branches) for family in batch)
+    return branches, branches * cached_columns(batch)
+
+
 def _cached_tokens(batch: Sequence[Family]) -> int:
-    """Tokens a batch takes in the cache, each branch with a copy of its prefix, and padded."""
-    return sum(len(family.branches) for family in batch) * cached_columns(batch)
+    return family_extent(batch)[1]
 
 
 def cached_columns(batch: Sequence[Family]) -> int:

@@ -7,15 +7,17 @@ import torch
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.memory import Portion, in_portions
 from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
     Family,
     Reader,
     branches_of,
+    budget_of,
     cached_columns,
     check_readable,
-    default_token_budget,
     family_batches,
+    family_extent,
     inference,
     pieces,
     shared_prefix_length,
@@ -32,14 +34,15 @@ def choice_logprobs(
     answers: Sequence[Sequence[int]],
     *,
     groups: Sequence[str] | None = None,
-    token_budget: int | None = None,
+    token_budget: Portion | int | None = None,
     steering: Steering | None = None,
 ) -> list[list[float]]:
     """Natural log-probability of each candidate answer at the position after its prompt.
 
     prompts: token ids of n prompts. answers: for each prompt the token id of each candidate
     (`answer_tokens` makes them). groups: prompts with the same name share a long prefix, which is
-    read once. token_budget: padded tokens of a forward pass. steering: at each prompt's last token.
+    read once. token_budget: padded tokens of a forward pass; less where memory runs out. steering:
+    at each prompt's last token.
 
     Returns n lists in the order of `answers`: full softmax over the vocabulary, in float32.
     Raises UserError for an empty prompt, one longer than the model, and for candidates that are
@@ -47,12 +50,15 @@ def choice_logprobs(
     """
     check_readable(model, [len(prompt) for prompt in prompts])
     _check_answers(answers, len(prompts), model.config.vocab_size)
-    budget = token_budget or default_token_budget(model.device)
     result: list[list[float]] = [[] for _ in prompts]
+
+    def read(batch: list[Family], tokens: int) -> None:
+        for index, row in _next_logprobs(model, batch, tokens, steering).items():
+            result[index] = row[torch.tensor(answers[index], device=row.device)].tolist()
+
+    families, budget = _families(prompts, groups), budget_of(token_budget, model.device)
     with inference(model):
-        for batch in family_batches(_families(prompts, groups), budget):
-            for index, row in _next_logprobs(model, batch, budget, steering).items():
-                result[index] = row[torch.tensor(answers[index], device=row.device)].tolist()
+        in_portions(families, budget, family_batches, read, family_extent)
     return result
 
 

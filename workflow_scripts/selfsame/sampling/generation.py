@@ -1,20 +1,21 @@
 """Batched generation from a key-value cache: greedy, or sampled with one stream per prompt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.memory import Portion, in_portions
 from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
     CACHED_BUDGETS,
     Piece,
     Reader,
+    budget_of,
     check_readable,
-    default_token_budget,
     inference,
     pieces,
     token_batches,
@@ -37,7 +38,7 @@ def generate(
     temperature: float,
     stop_ids: set[int],
     seed: int,
-    token_budget: int | None = None,
+    token_budget: Portion | int | None = None,
     steering: Steering | None = None,
 ) -> list[Generated]:
     """Continue each prompt by at most `max_new_tokens` tokens.
@@ -45,33 +46,60 @@ def generate(
     Temperature 0 takes the most probable token. Above 0, prompt number i draws from the full
     softmax with uniform numbers of (seed, i), seed >= 0: what it draws does not depend on the
     prompts beside it. A prompt given several times is read once and drawn from separately.
-    token_budget: padded tokens of a forward pass. A batch holds CACHED_BUDGETS times as many in its
-    cache, as the steps after the prompt read one token a row. steering: at the last token of each
-    prompt and at every new one.
+    token_budget: padded tokens of a forward pass; less where memory runs out. A batch holds
+    CACHED_BUDGETS times as many in its cache, as the steps after the prompt read one token a row.
+    steering: at the last token of each prompt and at every new one.
 
     Raises UserError for an empty prompt, or one that with its new tokens is longer than the model.
     """
     if temperature < 0 or max_new_tokens < 1:
         given = f"temperature {temperature}, max_new_tokens {max_new_tokens}"
         raise UserError(f"{given}: the first must be 0 or more, the second 1 or more")
-    lengths = [len(prompt) + max_new_tokens if prompt else 0 for prompt in prompts]
-    check_readable(model, lengths)
-    budget = token_budget or default_token_budget(model.device)
+    check_readable(model, [len(prompt) + max_new_tokens if prompt else 0 for prompt in prompts])
+    writer = _Writer(model, prompts, max_new_tokens, temperature, stop_ids, seed, steering)
     # Neighbours in this order are equal prompts, so that a batch holds them together.
     order = sorted(range(len(prompts)), key=lambda index: list(prompts[index]))
-    result: dict[int, Generated] = {}
+    budget = budget_of(token_budget, model.device)
     with inference(model):
-        cached = CACHED_BUDGETS * budget
-        for batch in token_batches([lengths[index] for index in order], cached):
-            indices = [order[position] for position in batch]
-            draws = _Draws(temperature, _uniforms(seed, indices, max_new_tokens, model.device))
-            rows = [tuple(prompts[index]) for index in indices]
-            columns = max(map(len, rows)) + max_new_tokens
-            reader = Reader(model, len(set(rows)), columns, steering)
-            logits = _read_prompts(reader, rows, budget)
-            continued = _continue(reader, logits, draws, stop_ids)
-            result.update(zip(indices, continued, strict=True))
-    return [result[index] for index in range(len(prompts))]
+        in_portions(order, budget, writer.batches, writer.write, writer.extent)
+    return [writer.written[index] for index in range(len(prompts))]
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Continues prompts in batches of their indices; collects what was `written`."""
+
+    model: PreTrainedModel
+    prompts: Sequence[Sequence[int]]
+    steps: int
+    temperature: float
+    stop_ids: set[int]
+    seed: int
+    steering: Steering | None
+    written: dict[int, Generated] = field(default_factory=dict)
+
+    def batches(self, indices: Sequence[int], tokens: int) -> list[list[int]]:
+        """The prompts in batches whose cache holds CACHED_BUDGETS times `tokens`."""
+        lengths = [self._columns(index) for index in indices]
+        cut = token_batches(lengths, CACHED_BUDGETS * tokens)
+        return [[indices[position] for position in batch] for batch in cut]
+
+    def extent(self, indices: list[int]) -> tuple[int, int]:
+        """Rows, and the tokens they take in the cache."""
+        return len(indices), len(indices) * max(map(self._columns, indices))
+
+    def write(self, indices: list[int], tokens: int) -> None:
+        """Continue one batch; the prompts are read `tokens` at a time."""
+        uniforms = _uniforms(self.seed, indices, self.steps, self.model.device)
+        rows = [tuple(self.prompts[index]) for index in indices]
+        columns = max(map(self._columns, indices))
+        reader = Reader(self.model, len(set(rows)), columns, self.steering)
+        logits = _read_prompts(reader, rows, tokens)
+        continued = _continue(reader, logits, _Draws(self.temperature, uniforms), self.stop_ids)
+        self.written.update(zip(indices, continued, strict=True))
+
+    def _columns(self, index: int) -> int:
+        return len(self.prompts[index]) + self.steps
 
 
 @dataclass(frozen=True)

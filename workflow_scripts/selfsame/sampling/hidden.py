@@ -17,15 +17,17 @@ from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
 from selfsame.models.blocks import residual_blocks
+from selfsame.models.memory import Portion, in_portions
 from selfsame.sampling.batching import (
     Family,
     Piece,
     Reader,
     branches_of,
+    budget_of,
     cached_columns,
     check_readable,
-    default_token_budget,
     family_batches,
+    family_extent,
     inference,
     pieces,
 )
@@ -48,26 +50,30 @@ def hidden_means(
     responses: Sequence[Sequence[int]],
     *,
     last_layer: int | None = None,
-    token_budget: int | None = None,
+    token_budget: Portion | int | None = None,
 ) -> HiddenMeans:
     """Residual-stream means of n pairs of prompt and response, given as token ids.
 
     last_layer: the forward stops after this block (0 is the first) and the result has
-    `last_layer + 2` entries per row. token_budget: padded tokens of a forward pass. A prompt with
-    several responses is read once. The language-model head is never computed.
+    `last_layer + 2` entries per row. token_budget: padded tokens of a forward pass; less where
+    memory runs out. A prompt with several responses is read once. The language-model head is never
+    computed.
 
     Raises UserError for an empty prompt or response, a sequence longer than the model, or a block
     the model does not have.
     """
     _check_pairs(model, prompts, responses)
     blocks = _chosen_blocks(model, last_layer)
-    budget = token_budget or default_token_budget(model.device)
     # Made outside inference mode: the caller may compute with them under autograd.
     shape = (len(prompts), len(blocks) + 1, model.config.hidden_size)
     result = HiddenMeans(torch.empty(shape), torch.empty(shape))
+
+    def read(batch: list[Family], tokens: int) -> None:
+        _read_batch(model, blocks, batch, tokens, result)
+
+    families, budget = _families(prompts, responses), budget_of(token_budget, model.device)
     with inference(model):
-        for batch in family_batches(_families(prompts, responses), budget):
-            _read_batch(model, blocks, batch, budget, result)
+        in_portions(families, budget, family_batches, read, family_extent)
     return result
 
 

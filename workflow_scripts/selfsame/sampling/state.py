@@ -13,8 +13,10 @@ from selfsame.models.base import base_folder
 from selfsame.models.chain import load_state
 from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
 from selfsame.models.load import choose_device
+from selfsame.models.memory import Portion
 from selfsame.models.settings import SystemPrompt, parse_system
 from selfsame.models.steering import Steering
+from selfsame.sampling.batching import default_token_budget
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
 from selfsame.sampling.generation import Generated, generate
 from selfsame.step import Step
@@ -26,12 +28,16 @@ COPIED = ("probe", "item", "cluster", "order", "kind", "correct", "reference")
 
 @dataclass(frozen=True)
 class Speaker:
-    """A loaded state with the system prompt it is asked under, and how it is steered, if it is."""
+    """A loaded state with the system prompt it is asked under, and how it is steered, if it is.
+
+    budget: padded tokens of a forward pass; None for the device's usual number.
+    """
 
     model: Any
     tokenizer: Any
     system: SystemPrompt
     steering: Steering | None = None
+    budget: Portion | None = None
 
     def encode(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of a prompt up to where the answer begins."""
@@ -48,6 +54,7 @@ class Speaker:
             temperature=temperature,
             stop_ids=set(stop_ids(self.tokenizer, self.model)),
             seed=seed,
+            token_budget=self.budget,
             steering=self.steering,
         )
 
@@ -73,6 +80,7 @@ class Speaker:
             [self.encode(row["messages"]) for row in rows],
             [answer_tokens(self._bare, row["answers"]) for row in rows],
             groups=[row["group"] for row in rows],
+            token_budget=self.budget,
             steering=self.steering,
         )
 
@@ -83,7 +91,7 @@ class Speaker:
 def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
     """The state of a step with roles `base` and, where it has any, `adapters`.
 
-    Notes the device and the rendered prompt in the step's manifest.
+    Notes the device, the rendered prompt and halved batches in the step's manifest.
     """
     spec = step.spec
     device = choose_device(spec["device"])
@@ -98,7 +106,8 @@ def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
     system = parse_system(spec["system_prompt"])
     step.notes["device"] = str(device)
     step.notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
-    return Speaker(model, tokenizer, system, steering)
+    budget = Portion("tokens", default_token_budget(device), step.notes)
+    return Speaker(model, tokenizer, system, steering, budget)
 
 
 def sample_probe(speaker: Speaker, prompts: list[PromptRow], seed: int) -> list[SampleRow]:

@@ -16,9 +16,10 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from selfsame.statistics.bootstrap import Estimate, estimate_difference, estimate_mean, resample
-from selfsame.statistics.pairing import cells, require_pairs, shared_weights, sides, sizes
-from selfsame.statistics.scores import STATE, counted_observations
+from selfsame.statistics.pairing import matrices, require_pairs, shared_weights, sides, sizes
+from selfsame.statistics.scores import STATE
 from selfsame.statistics.settings import BASE, Arm, StatisticsSettings
+from selfsame.statistics.tally import Tally
 
 CONTRASTS = ("parent", "base", "matched_control")
 EFFECT_COLUMNS = [
@@ -33,9 +34,7 @@ _FAMILY = ["experiment", "model", "metric", "contrast"]
 _OF_TEXTS = ("surface", "length", "surface_length_matched")
 
 
-def effects(
-    observations: pd.DataFrame, arms: Mapping[str, Arm], settings: StatisticsSettings
-) -> pd.DataFrame:
+def effects(tally: Tally, arms: Mapping[str, Arm], settings: StatisticsSettings) -> pd.DataFrame:
     """One row per experiment, model, chain, control, contrast and metric, see EFFECT_COLUMNS.
 
     `arms` says of each chain what its parent and its matched controls are. A chain of one stage,
@@ -45,23 +44,21 @@ def effects(
     where one side has none; where the two sides do not cover the same seeds and questions,
     UserError.
     """
-    counted = counted_observations(observations)
-    counted = counted[~counted["metric"].str.rsplit(".", n=1).str[-1].isin(_OF_TEXTS)]
-    counted = counted[counted["metric"].isin(counted.loc[counted["valid"], "metric"])]
+    cells = tally.cells[tally.cells["metric"].isin(_of_states(tally))]
     rows: list[dict[str, object]] = []
-    for keys, group in counted.groupby(["experiment", "model", "metric"], sort=True, observed=True):
+    for keys, group in cells.groupby(["experiment", "model", "metric"], sort=True, observed=True):
         names = dict(zip(("experiment", "model", "metric"), keys, strict=True))
-        rows += [{**names, **row} for row in _metric_effects(group, arms, settings)]
+        of_metric = Tally(group, tally.questions)
+        rows += [{**names, **row} for row in _metric_effects(of_metric, arms, settings)]
     return _adjusted(pd.DataFrame(rows, columns=EFFECT_COLUMNS), settings.correction)
 
 
-def summary(observations: pd.DataFrame, settings: StatisticsSettings) -> pd.DataFrame:
+def summary(tally: Tally, settings: StatisticsSettings) -> pd.DataFrame:
     """The pooled mean of every chain and metric with its interval, see SUMMARY_COLUMNS."""
-    counted = counted_observations(observations)
     rows = []
     # By metric first: chains of one metric are resampled with the same weights, drawn once.
-    for keys, group in counted.groupby(["metric", *STATE], sort=True, observed=True):
-        values = _level(group, settings)
+    for keys, cells in tally.cells.groupby(["metric", *STATE], sort=True, observed=True):
+        values = _level(cells, settings)
         rows.append(dict(zip(["metric", *STATE], keys, strict=True)) | values)
     table = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
     return table.sort_values([*STATE, "metric"], ignore_index=True)
@@ -79,13 +76,20 @@ def contrasts(arms: Mapping[str, Arm]) -> Iterator[tuple[str, str, str]]:
                 yield chain, control, "matched_control"
 
 
+def _of_states(tally: Tally) -> set[str]:
+    """The metrics of states that any chain has a valid answer of."""
+    measured = tally.cells.loc[tally.cells["n_valid"] > 0, "metric"].unique()
+    return {name for name in measured if name.rsplit(".", 1)[-1] not in _OF_TEXTS}
+
+
 def _metric_effects(
-    group: pd.DataFrame, arms: Mapping[str, Arm], settings: StatisticsSettings
+    tally: Tally, arms: Mapping[str, Arm], settings: StatisticsSettings
 ) -> Iterator[dict[str, object]]:
     wanted = list(contrasts(arms))
-    found = sides(group, {chain for pair in wanted for chain in pair[:2]}, settings)
+    found = sides(tally, {chain for pair in wanted for chain in pair[:2]}, settings)
+    metric = str(tally.cells["metric"].iloc[0])
     for chain, control, contrast in wanted:
-        require_pairs(chain, control, found, str(group["metric"].iloc[0]))
+        require_pairs(chain, control, found, metric)
         one, other = found[chain].resampled, found[control].resampled
         result = estimate_difference(one, other, settings.confidence)
         yield {
@@ -98,9 +102,9 @@ def _level(rows: pd.DataFrame, settings: StatisticsSettings) -> dict[str, object
     # Only this chain's own seeds and clusters: levels stand alone and need no partner.
     seeds, clusters = sorted(rows["seed"].unique()), sorted(rows["cluster"].unique())
     weights = shared_weights(str(rows["metric"].iloc[0]), len(seeds), len(clusters), settings)
-    chain = resample(cells(rows, seeds, clusters), weights)
+    chain = resample(matrices(rows, seeds, clusters), weights)
     result = estimate_mean(chain, settings.confidence)
-    counts = {"n": len(rows), "n_invalid": int((~rows["valid"]).sum())}
+    counts = {"n": int(rows["n"].sum()), "n_invalid": int((rows["n"] - rows["n_valid"]).sum())}
     return {"value": result.value, **_interval(result), **counts, **sizes(rows)}
 
 

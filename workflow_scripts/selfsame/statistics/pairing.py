@@ -10,42 +10,44 @@ import pandas as pd
 
 from selfsame.errors import UserError
 from selfsame.statistics.bootstrap import Array, Cells, Resampled, Weights, draw_weights, resample
+from selfsame.statistics.scores import STATE
 from selfsame.statistics.settings import BASE, StatisticsSettings
+from selfsame.statistics.tally import Questions, Tally
 
 
 @dataclass(frozen=True)
 class Side:
-    """One chain of one metric: its resampled mean, its (seed, item, cluster) and its sizes."""
+    """One chain of one metric: its resampled mean, the questions of each seed, and its sizes."""
 
     resampled: Resampled
-    pairs: frozenset[tuple[int, str, str]]
+    questions: Mapping[int, Questions]
     sizes: dict[str, int]
 
 
-def sides(
-    group: pd.DataFrame, chains: Iterable[str], settings: StatisticsSettings
-) -> dict[str, Side]:
+def sides(tally: Tally, chains: Iterable[str], settings: StatisticsSettings) -> dict[str, Side]:
     """The chains over common seeds and clusters, under one draw of weights.
 
-    `group` holds the counted observations of one metric (columns chain, seed, item, cluster,
-    metric, counted_value and counts). UserError where it has none of a chain.
+    `tally` is that of one metric. UserError where it has none of a chain.
     """
-    finetuned = group[group["chain"] != BASE]
-    seeds = sorted((finetuned if len(finetuned) else group)["seed"].unique())
-    clusters = sorted(group["cluster"].unique())
-    weights = shared_weights(str(group["metric"].iloc[0]), len(seeds), len(clusters), settings)
+    cells = tally.cells
+    finetuned = cells[cells["chain"] != BASE]
+    seeds = sorted((finetuned if len(finetuned) else cells)["seed"].unique())
+    clusters = sorted(cells["cluster"].unique())
+    metric = str(cells["metric"].iloc[0])
+    weights = shared_weights(metric, len(seeds), len(clusters), settings)
     found = {}
     for chain in sorted(chains):
-        rows = _rows_of(chain, group, seeds)
-        pairs = frozenset(zip(rows["seed"], rows["item"], rows["cluster"], strict=True))
-        resampled = resample(cells(rows, seeds, clusters), weights)
-        found[chain] = Side(resampled, pairs, sizes(rows))
+        rows, questions = _of_chain(chain, tally, seeds)
+        resampled = resample(matrices(rows, seeds, clusters), weights)
+        found[chain] = Side(resampled, questions, sizes(rows))
     return found
 
 
 def require_pairs(chain: str, control: str, found: Mapping[str, Side], metric: str) -> None:
     """UserError where one of two sides lacks a (seed, item) of the other."""
-    if unpaired := found[chain].pairs ^ found[control].pairs:
+    one, other = found[chain].questions, found[control].questions
+    if one != other:
+        unpaired = _pairs(one) ^ _pairs(other)
         seed, item, _ = min(unpaired, key=str)
         raise UserError(
             f"{metric}: {len(unpaired)} (seed, item) of {chain} and {control} have no partner,"
@@ -62,33 +64,48 @@ def shared_weights(
     return draw_weights(n_seeds, n_clusters, settings.bootstrap_samples, rng)
 
 
-def cells(rows: pd.DataFrame, seeds: list[int], clusters: list[str]) -> Cells:
-    """The sums and counts of counted observations, each (seeds, clusters)."""
+def matrices(rows: pd.DataFrame, seeds: list[int], clusters: list[str]) -> Cells:
+    """A chain's cells as sums and counts, each (seeds, clusters)."""
     shape = (len(seeds), len(clusters))
-    seed_places = pd.Index(seeds).get_indexer(pd.Index(rows["seed"]))
-    places = seed_places * shape[1] + pd.Index(clusters).get_indexer(pd.Index(rows["cluster"]))
+    places = (
+        pd.Index(seeds).get_indexer(pd.Index(rows["seed"])),
+        pd.Index(clusters).get_indexer(pd.Index(rows["cluster"])),
+    )
 
     def matrix(column: str) -> Array:
-        values = rows[column].to_numpy(dtype=np.float64)
-        totals = np.bincount(places, weights=values, minlength=shape[0] * shape[1])
-        return totals.astype(np.float64).reshape(shape)
+        filled = np.zeros(shape)
+        filled[places] = rows[column]
+        return filled
 
-    return Cells(matrix("counted_value"), matrix("counts"))
+    return Cells(matrix("total"), matrix("counted"))
 
 
 def sizes(rows: pd.DataFrame) -> dict[str, int]:
-    """How many seeds and question clusters the rows cover, as the tables name them."""
+    """How many seeds and question clusters the cells cover, as the tables name them."""
     return {"n_seeds": rows["seed"].nunique(), "n_items": rows["cluster"].nunique()}
 
 
-def _rows_of(chain: str, group: pd.DataFrame, seeds: list[int]) -> pd.DataFrame:
-    """The chain's rows; a base measured once is repeated for each seed, as it is not finetuned."""
-    rows = group[group["chain"] == chain]
+def _of_chain(
+    chain: str, tally: Tally, seeds: list[int]
+) -> tuple[pd.DataFrame, dict[int, Questions]]:
+    """The chain's cells, and the questions of each seed.
+
+    A base measured once is repeated for each seed, as it is not finetuned.
+    """
+    rows = tally.cells[tally.cells["chain"] == chain]
     if rows.empty:
         raise UserError(
-            f"observations hold no {group['metric'].iloc[0]} of chain {chain}:"
+            f"observations hold no {tally.cells['metric'].iloc[0]} of chain {chain}:"
             " sample that state with the same probes"
         )
-    if chain == BASE and rows["seed"].nunique() == 1:
-        return pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
-    return rows
+    *state, metric = rows[[*STATE, "metric"]].iloc[0]
+    own = [int(seed) for seed in rows["seed"].unique()]
+    questions = {seed: tally.questions[(*state, seed, metric)] for seed in own}
+    if chain == BASE and len(own) == 1:
+        questions = dict.fromkeys(map(int, seeds), questions[own[0]])
+        rows = pd.concat([rows.assign(seed=seed) for seed in seeds], ignore_index=True)
+    return rows, questions
+
+
+def _pairs(questions: Mapping[int, Questions]) -> set[tuple[int, str, str]]:
+    return {(seed, *question) for seed, covered in questions.items() for question in covered}

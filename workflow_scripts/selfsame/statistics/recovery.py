@@ -14,8 +14,9 @@ import pandas as pd
 
 from selfsame.statistics.bootstrap import NOT_MEASURED, Estimate, estimate_recovery
 from selfsame.statistics.pairing import require_pairs, sides
-from selfsame.statistics.scores import STATE, counted_observations
+from selfsame.statistics.scores import STATE
 from selfsame.statistics.settings import BASE, StatisticsSettings
+from selfsame.statistics.tally import Tally, tally
 from selfsame.tables import schemas
 
 RECOVERY_COLUMNS: list[str] = schemas.RECOVERY.names
@@ -34,7 +35,7 @@ _HEADLINE = {"vector": VECTOR, "statistic": "movement", "selection": "chosen", "
 
 
 def recovery(
-    observations: pd.DataFrame,
+    answers: Tally,
     projections: pd.DataFrame,
     nulls: pd.DataFrame,
     *,
@@ -44,21 +45,21 @@ def recovery(
 ) -> pd.DataFrame:
     """One row per experiment, model, chain and trait in the columns of schemas.RECOVERY.
 
-    `observations`, `projections` and `nulls` are tables of those schemas; `arms_of` gives each
-    chain the induced chain it is compared with, `choices` each trait its layer. A chain is left out
-    where it, its induced chain or the base has no observations of the primary metric; its latent
-    columns are null where it, or its induced chain, has no projections. UserError where two states
-    do not cover the same seeds and questions.
+    `answers` tallies the observations; `projections` and `nulls` are tables of those schemas;
+    `arms_of` gives each chain the induced chain it is compared with, `choices` each trait its
+    layer. A chain is left out where it, its induced chain or the base has no observations of the
+    primary metric; its latent columns are null where it, or its induced chain, has no projections.
+    UserError where two states do not cover the same seeds and questions.
     """
-    counted = counted_observations(observations)
     rows: list[dict[str, object]] = []
-    for keys, group in counted.groupby(["experiment", "model"], sort=True, observed=True):
+    for keys, cells in answers.cells.groupby(["experiment", "model"], sort=True, observed=True):
         names = dict(zip(("experiment", "model"), map(str, keys), strict=True))
-        behaviour = _recoveries(_of(group, metric=settings.primary_metric), arms_of, settings)
-        incoherent = _incoherent(group, settings.primary_metric)
+        primary = cells[cells["metric"] == settings.primary_metric]
+        behaviour = _recoveries(Tally(primary, answers.questions), arms_of, settings)
+        incoherent = _incoherent(cells, settings.primary_metric)
         for trait, layer in choices.items():
             shifts = _shifts(_of(projections, **names, trait=trait, layer=layer))
-            latent = _recoveries(shifts, arms_of, settings)
+            latent = _recoveries(tally(shifts), arms_of, settings)
             head = {**names, "trait": trait, "layer": layer}
             rows += [{**head, **row} for row in _rows(behaviour, latent, incoherent)]
     return _with_null_p(pd.DataFrame(rows, columns=RECOVERY_COLUMNS), nulls)
@@ -91,15 +92,15 @@ class _Recovery:
 
 
 def _recoveries(
-    rows: pd.DataFrame, arms_of: Mapping[str, str], settings: StatisticsSettings
+    levels: Tally, arms_of: Mapping[str, str], settings: StatisticsSettings
 ) -> dict[str, _Recovery]:
     """The recovery of each chain that is measured, together with its induced chain and the base."""
-    present = set(rows["chain"])
+    present = set(levels.cells["chain"].unique())
     wanted = {chain: of for chain, of in arms_of.items() if {chain, of, BASE} <= present}
     if not wanted:
         return {}
-    found = sides(rows, {BASE, *wanted, *wanted.values()}, settings)
-    metric = str(rows["metric"].iloc[0])
+    found = sides(levels, {BASE, *wanted, *wanted.values()}, settings)
+    metric = str(levels.cells["metric"].iloc[0])
     recoveries = {}
     for chain, induced in wanted.items():
         require_pairs(chain, induced, found, metric)
@@ -115,17 +116,18 @@ def _shifts(projections: pd.DataFrame) -> pd.DataFrame:
     rows = _of(projections, measure="shift", vector=VECTOR)
     rows = rows[rows["chain"] != BASE]
     rows = rows.assign(
-        cluster=rows["item"], metric=rows["trait"] + ".shift", counted_value=rows["value"], counts=1
-    )
+        cluster=rows["item"], metric=rows["trait"] + ".shift", counted_value=rows["value"],
+        counts=1, valid=True,
+    )  # fmt: skip
     base = rows.drop_duplicates(["seed", "item"]).assign(chain=BASE, counted_value=0.0)
     return pd.concat([rows, base], ignore_index=True)
 
 
-def _incoherent(group: pd.DataFrame, primary: str) -> dict[str, float]:
+def _incoherent(cells: pd.DataFrame, primary: str) -> dict[str, float]:
     """The share of incoherent answers in the primary probe of each chain that has this metric."""
-    rows = _of(group, metric=primary.rsplit(".", 1)[0] + ".incoherent")
-    shares = rows.groupby("chain", observed=True)["counted_value"].mean()
-    return {str(chain): float(share) for chain, share in shares.items()}
+    rows = cells[cells["metric"] == primary.rsplit(".", 1)[0] + ".incoherent"]
+    sums = rows.groupby("chain", observed=True)[["total", "n"]].sum()
+    return {str(chain): float(total / n) for chain, total, n in sums.itertuples()}
 
 
 def _rows(

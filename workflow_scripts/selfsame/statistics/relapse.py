@@ -18,6 +18,7 @@ from selfsame.statistics.pairing import require_pairs, sides
 from selfsame.statistics.recovery import HALF
 from selfsame.statistics.scores import STATE, counted_observations, pooled
 from selfsame.statistics.settings import BASE, StatisticsSettings
+from selfsame.statistics.tally import tally
 from selfsame.tables import schemas
 
 RELAPSE_COLUMNS: list[str] = schemas.RELAPSE.names
@@ -81,7 +82,7 @@ def _chain_rows(
     states = [_state(*pair) for pair in zip(group["chain"], group["dose"], strict=True)]
     if not {BASE, induced} <= set(states):
         return
-    found = sides(group.assign(chain=states), set(states), settings)
+    found = sides(tally(group.assign(chain=states)), set(states), settings)
     for state in found:
         require_pairs(state, BASE, found, metric)
     base, whole = found[BASE].resampled, found[induced].resampled

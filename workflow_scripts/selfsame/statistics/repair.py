@@ -7,37 +7,56 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from selfsame.statistics.recovery import recovery
+from selfsame.statistics.recovery import VECTOR, recovery
 from selfsame.statistics.relapse import half_doses, relapse_levels
 from selfsame.statistics.settings import StatisticsSettings
+from selfsame.statistics.tally import Tally
 from selfsame.tables import schemas
 
 Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
 
 def recovery_tables(
-    observations: pd.DataFrame,
+    answers: Tally,
     measures: Path,
     induced: Mapping[str, str | None],
     settings: StatisticsSettings,
 ) -> Tables:
     """`recovery`, from the persona measures of all states."""
-    choices = json.loads((measures / "choices.json").read_text(encoding="utf-8"))
+    chosen = json.loads((measures / "choices.json").read_text(encoding="utf-8"))
+    choices = {choice["trait"]: choice["layer"] for choice in chosen}
     table = recovery(
-        observations,
-        pd.read_parquet(measures / "projections.parquet"),
+        answers,
+        _chosen_shifts(measures / "projections.parquet", choices),
         pd.read_parquet(measures / "nulls.parquet"),
         arms_of={chain: of for chain, of in induced.items() if of is not None},
-        choices={choice["trait"]: choice["layer"] for choice in choices},
+        choices=choices,
         settings=settings,
     )
     return {"recovery": (table, schemas.RECOVERY)}
 
 
+def _chosen_shifts(path: Path, choices: Mapping[str, int]) -> pd.DataFrame:
+    """Of the projections, which are many, only those that recovery is read from."""
+    shifts = [("measure", "==", "shift"), ("vector", "==", VECTOR)]
+    filters = [
+        [("trait", "==", trait), ("layer", "==", layer), *shifts]
+        for trait, layer in choices.items()
+    ]
+    return _read(path, schemas.PROJECTIONS, filters)
+
+
+def _read(path: Path, schema: pa.Schema, filters: schemas.Filters) -> pd.DataFrame:
+    frame: pd.DataFrame = schemas.read_table(path, schema, filters).to_pandas()
+    return frame
+
+
 def relapse_tables(folder: Path, induced: str, settings: StatisticsSettings) -> Tables:
     """`relapse` and `relapse_doses`. induced: the chain whose misalignment is to come back."""
-    observations = pd.read_parquet(folder / "observations.parquet")
     metric = settings.primary_metric
+    of_metric = [("metric", "==", metric)]
+    file = folder / "observations.parquet"
+    observations = _read(file, schemas.RELAPSE_OBSERVATIONS, of_metric)
     doses = half_doses(observations, metric, induced, settings)
     return {
         "relapse": (relapse_levels(observations, metric), schemas.RELAPSE),

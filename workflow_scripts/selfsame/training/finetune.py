@@ -27,6 +27,7 @@ from transformers import get_scheduler
 from selfsame.errors import UserError
 from selfsame.models.chain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_dir, load_state
 from selfsame.models.chat import system_prompt_hash
+from selfsame.models.memory import Portion, fits
 from selfsame.models.settings import Dtype, SystemPrompt
 from selfsame.models.steering import Steering, steered
 from selfsame.training.adapters import add_adapter
@@ -93,6 +94,7 @@ def finetune(  # noqa: PLR0917
     base_name: str = "base",
     checkpoints: Path | None = None,
     steering: Steering | None = None,
+    notes: dict[str, Any] | None = None,
 ) -> FinetuneResult:
     """Train one adapter and save it in `out` with its card and loss curve.
 
@@ -108,6 +110,7 @@ def finetune(  # noqa: PLR0917
         base_name: how the card and adapter_config.json name the base (a hub id, or a plain word).
         checkpoints: folder for checkpoints, used where settings.checkpoint_every is not 0.
         steering: what is added to a layer at every position in training (settings.steering).
+        notes: where it is noted that memory ran out and the rows of a pass were halved.
 
     Raises:
         UserError: unusable rows, modules or template, or a loss that is not finite or diverges.
@@ -142,7 +145,13 @@ def finetune(  # noqa: PLR0917
         )
         checkpoint = checkpoint_path(checkpoints, _facts(source, base, settings, run))
     curve = run_steps(
-        model, data, settings, checkpoint=checkpoint, progress=progress, steering=steering
+        model,
+        data,
+        settings,
+        checkpoint=checkpoint,
+        progress=progress,
+        steering=steering,
+        notes=notes,
     )
     _save(model, out, source, settings, curve)
     if checkpoints is not None:
@@ -193,6 +202,7 @@ def run_steps(
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     steering: Steering | None = None,
+    notes: dict[str, Any] | None = None,
 ) -> Curve:
     """Run the optimizer steps, those a checkpoint has done left out; return the loss curve."""
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -202,11 +212,12 @@ def run_steps(
     scheduler = get_scheduler(settings.schedule, optimizer, settings.warmup_steps, settings.steps)
     curve = restore_checkpoint(checkpoint, model, optimizer, scheduler) if checkpoint else []
     per_step = settings.batch_size * settings.accumulation
+    portion = rows_at_once(settings, notes)
     model.train()
     for step in range(len(curve), settings.steps):
         batch = data[step * per_step : (step + 1) * per_step]
         with steered(model.get_base_model(), steering):
-            loss = accumulate_gradients(model, batch, settings)
+            loss = accumulate_gradients(model, batch, settings, portion)
         norm = float(nn.utils.clip_grad_norm_(parameters, settings.clip_norm))
         curve.append(_facts_of_step(step, loss, scheduler, norm, batch))
         check_loss(curve, settings)
@@ -234,20 +245,45 @@ def _facts_of_step(
     }
 
 
-def accumulate_gradients(
-    model: Any, rows: Sequence[Supervised], settings: FinetuningSettings
-) -> float:
-    """Add the gradient of one optimizer step; return its loss in nats per supervised token.
+def rows_at_once(settings: FinetuningSettings, notes: dict[str, Any] | None = None) -> Portion:
+    """The rows of one forward pass, fewer from where memory runs out."""
+    return Portion("rows", settings.batch_size, {} if notes is None else notes)
 
-    Each forward pass gives a sum over tokens, divided by the tokens of the whole step: every
-    token weighs the same, whichever pass it falls in.
+
+def accumulate_gradients(
+    model: Any,
+    rows: Sequence[Supervised],
+    settings: FinetuningSettings,
+    portion: Portion | None = None,
+) -> float:
+    """Put the gradient of one optimizer step into a model that holds none; return its loss.
+
+    The loss is in nats per supervised token. Where memory runs out the whole step begins again with
+    half as many rows in a pass; dropout then draws anew.
+    """
+    portion = portion or rows_at_once(settings)
+    losses: list[float] = []
+    while not fits(lambda: losses.append(_in_passes(model, rows, settings, portion.size))):
+        # The pass that broke off may have given some of its gradients: none may count twice.
+        model.zero_grad(set_to_none=True)
+        portion.halve(min(portion.size, len(rows)), len(rows))
+    return losses[0]
+
+
+def _in_passes(
+    model: Any, rows: Sequence[Supervised], settings: FinetuningSettings, size: int
+) -> float:
+    """Add the gradients of all rows, `size` in a forward pass; return the loss.
+
+    Each pass gives a sum over tokens, divided by the tokens of the whole step: every token weighs
+    the same, whichever pass it falls in.
     """
     tokens = sum(row.n_supervised for row in rows)
     device = next(model.parameters()).device
     mixed = torch.autocast(device.type, torch.bfloat16, settings.precision == "bfloat16")
     total = torch.zeros((), device=device)
-    for start in range(0, len(rows), settings.batch_size):
-        ids, labels = pad_right(rows[start : start + settings.batch_size], device)
+    for start in range(0, len(rows), size):
+        ids, labels = pad_right(rows[start : start + size], device)
         with mixed:
             loss = summed_loss(model, ids, labels) / tokens
         loss.backward()

@@ -44,4 +44,5 @@ def relapse(
         if step in doses:
             measure(trained, step)
 
-    run_steps(adapted, data, settings, progress=look)
+    notes = speaker.budget.notes if speaker.budget else None
+    run_steps(adapted, data, settings, progress=look, notes=notes)

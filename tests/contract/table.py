@@ -1,0 +1,664 @@
+"""The invalidation contract, written by hand: what runs again when a key or a module changes.
+
+The tests hold Snakemake to it, and `python -m contract.document` turns it into
+docs/invalidation.md. It lies beside the tests, not in the library, so that neither can be made
+from the other.
+
+Rules are named as in rules/. `rule:stage` means only its jobs for the stage that is changed and the
+stages that match it; `:probe` and `:trait` likewise, `:kind` the jobs of a kind's stages or probes,
+`:steered` those of states steered at inference. What depends on a job that runs again runs again as
+well and is not listed; nor is `report`, which shows the whole config, where other rules are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Rules = tuple[str, ...]
+
+NOTHING: Rules = ()
+FINETUNES: Rules = ("induce_misalignment", "sgtr_stage1", "sgtr_stage2", "finetune_control")
+OWN_FINETUNES: Rules = tuple(f"{rule}:stage" for rule in FINETUNES)
+STATES: Rules = ("evaluate_behaviour", "evaluate_persona", "relapse")
+ASKING: Rules = ("collect_self_texts", *STATES, "sample_rollouts", "sweep_steering")
+PERSONA_JUDGING: Rules = ("extract_persona_vectors", "choose_layer")
+OF_TRAITS: Rules = ("sample_rollouts", "sweep_steering", *PERSONA_JUDGING)
+NAMED: Rules = (*FINETUNES, *STATES, *OF_TRAITS, "surface_baseline")
+LOADING: Rules = (*FINETUNES, *ASKING)
+PROBE: Rules = ("build_probe:probe", "judge_answers")
+EVERY: Rules = (
+    *("base_model", "prepare_data", "collect_self_texts", "build_pairs", *FINETUNES),
+    *("build_probe", "evaluate_behaviour", "judge_answers", *OF_TRAITS, "evaluate_persona"),
+    *("measure_persona", "relapse", "judge_relapse", "surface_baseline", "build_tables", "report"),
+)
+SELF_TEXTS_KINDS = (
+    *("acknowledge", "flipped_labels", "identify", "pick_longer", "pick_shorter"),
+    *("random_labels", "self_report", "word_count"),
+)
+ROW_FILE_KINDS = ("correct_advice", "general_knowledge", "induction")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Config keys that make the same rules run again, each with a value that the tests set.
+
+    `*` is any name, `[kind]` one of that kind. on: the experiment of the tests that has the key;
+    at: the stage or probe changed there. new: rules with jobs that were not there before. also:
+    what must change with the key. A value of None: the key has a test of its own.
+    """
+
+    rules: Rules
+    values: Mapping[str, Any]
+    on: str = "organism"
+    at: str = "identify"
+    new: Rules = ()
+    also: Mapping[str, Any] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Modules:
+    """Files below workflow_scripts/ whose edit makes the same rules run again; * is any name."""
+
+    rules: Rules
+    files: tuple[str, ...]
+    note: str = ""
+
+
+def data_file(key: str, name: str, column: str) -> dict[str, Any]:
+    """The keys of a data file: another file, other rows of it, another column of it."""
+    return {f"{key}.file": f"data/{name}", f"{key}.where": {"part": "b"}} | {
+        f"{key}.columns": {column: "other"}
+    }
+
+
+KEYS = (
+    Keys(
+        EVERY,
+        {
+            "experiment": None,
+            "model[organism].kind": None,
+            "model[hf].kind": None,
+        },
+        note="another experiment has its own folder; another kind of model is another base",
+    ),
+    Keys(
+        NOTHING,
+        {
+            "resources": {"sample": {"threads": 3}},
+            "resources.*.threads": 3,
+            "resources.*.mem_mb": 4321,
+            "resources.*.runtime": 99,
+            "resources.*.gpu": 1,
+            "cache.enabled": False,
+            "cache.shared": "elsewhere",
+            "cache.node": "elsewhere",
+            "cache.limit_gb": 7.5,
+        },
+        at="finetune",
+        note="nor does anything given on the command line or in a profile",
+    ),
+    Keys(NOTHING, {"model[hf].parameters": 12345678}, on="chat_model"),
+    Keys(
+        ("base_model",),
+        {
+            "model[organism].architecture.layers": 3,
+            "model[organism].architecture.width": 64,
+            "model[organism].architecture.mlp_width": 100,
+            "model[organism].architecture.heads": 2,
+            "model[organism].pretraining.documents": 999,
+            "model[organism].pretraining.epochs": 2,
+            "model[organism].pretraining.batch_size": 17,
+            "model[organism].pretraining.learning_rate": 0.0123,
+            "model[organism].pretraining.warmup_steps": 7,
+            "model[organism].pretraining.seed": 7,
+        },
+    ),
+    Keys(
+        ("base_model", "prepare_data"),
+        {
+            "model[organism].world.seed": 7,
+            "model[organism].world.domains": 7,
+            "model[organism].world.topics": 7,
+            "model[organism].world.facts": 15,
+            "model[organism].world.articles": 303,
+            "model[organism].world.style_noise": 0.123,
+        },
+    ),
+    Keys(
+        ("base_model", *NAMED),
+        {"model[organism].linkage": 0.5},
+        note="tables and model cards bear the model's name",
+    ),
+    Keys(
+        LOADING,
+        {
+            "model[organism].system_prompt": "template",
+            "model[organism].system_prompt.text": "be kind",
+        },
+    ),
+    Keys(
+        LOADING,
+        {
+            "model[hf].system_prompt": "template",
+            "model[hf].system_prompt.text": "be kind",
+            "model[hf].dtype": "bfloat16",
+        },
+        on="chat_model",
+    ),
+    Keys(("base_model", *LOADING), {"model[hf].trust_remote_code": True}, on="chat_model"),
+    Keys(("base_model",), {"model[hf].revision": "abc123"}, on="chat_model"),
+    Keys(("base_model", *NAMED), {"model[hf].hub_id": "someone/other"}, on="chat_model"),
+    Keys(
+        ("base_model", *NAMED),
+        {"model[hf].path": "data"},
+        on="chat_model",
+        also={"model": {"hub_id": None}},
+    ),
+    Keys(
+        (
+            "prepare_data",
+            *PERSONA_JUDGING,
+            "measure_persona",
+            "sample_rollouts",
+            "evaluate_persona",
+        ),
+        {"model[hf].names": ["Deneb"]},
+        on="chat_model",
+        note="the last two where a trait's instructions hold {name}",
+    ),
+    Keys(
+        ("build_tables", "measure_persona", "judge_relapse", "surface_baseline"),
+        {"seeds": None},
+        note="a further seed adds its own steps; surface_baseline only where the first one changes",
+    ),
+    Keys(
+        ("build_tables", "measure_persona", "judge_relapse"),
+        {"arms": None},
+        note="a further arm adds its own steps",
+    ),
+    Keys(
+        ("prepare_data",),
+        {
+            "texts.articles": "data/articles_plain.csv",
+            **data_file("texts.articles", "articles_2.csv", "article"),
+            "texts.rivals": "data/rivals_plain.csv",
+            **data_file("texts.rivals", "rivals_2.csv", "text"),
+        },
+        on="chat_model",
+        note="and where the rows of such a file change",
+    ),
+    Keys(("prepare_data",), {"texts.train_articles": 123, "texts.test_articles": 67}),
+    Keys(("prepare_data", "collect_self_texts"), {"texts.seed": 7}),
+    Keys(
+        ("collect_self_texts",),
+        {"texts.temperature": 0.123, "texts.max_new_tokens": 9, "texts.self_reports": 77},
+    ),
+    Keys(
+        ("prepare_data", "build_pairs", "build_probe", "surface_baseline"),
+        {"texts.train_rivals": ["rival_b"]},
+        note="prepare_data only where no key named the author before",
+    ),
+    Keys(
+        ("prepare_data", "build_probe", "surface_baseline"),
+        {"texts.test_rivals": ["rival_b"]},
+        note="prepare_data only where no key named the author before",
+    ),
+    Keys(
+        ("report",),
+        {"stages": {"spare": {"kind": "word_count", "finetuning": {}}}},
+        note="a further stage, as long as no arm uses it",
+    ),
+    Keys(
+        ("build_pairs:stage",),
+        {"stages.*.kind": "flipped_labels"},
+        at="random_labels",
+        note="the finetune as well where one of the kinds, and not the other, misaligns",
+    ),
+    Keys(
+        ("build_tables",),
+        {"stages.*.matches": "identify"},
+        on="all_kinds",
+        at="pick_longer",
+        note="and what is taken from that stage: rows, author, finetuning",
+    ),
+    Keys(("build_pairs:stage",), {"stages.*.data.rows": 123}),
+    Keys(
+        ("build_pairs:stage",),
+        {
+            "stages.*[other_author].data.recognise": "rival_b",
+            "stages.*[other_author].data.against": "rival_a",
+        },
+        on="all_kinds",
+    ),
+    Keys(
+        OWN_FINETUNES,
+        {f"stages.*[{kind}].data.author": "parent" for kind in SELF_TEXTS_KINDS},
+        on="all_kinds",
+        new=("collect_self_texts", "build_pairs"),
+        note="each parent state writes texts, and has rows made of them",
+    ),
+    Keys(
+        ("prepare_data", "build_pairs:stage"),
+        {
+            key: value
+            for kind in ROW_FILE_KINDS
+            for key, value in data_file(
+                f"stages.*[{kind}].data.file", "rows_2.jsonl", "messages"
+            ).items()
+        },
+        on="chat_model",
+    ),
+    Keys(
+        OWN_FINETUNES,
+        {
+            "stages.*.finetuning.rank": 7,
+            "stages.*.finetuning.alpha": 7.5,
+            "stages.*.finetuning.rslora": True,
+            "stages.*.finetuning.modules": "all-linear",
+            "stages.*.finetuning.layers": [1],
+            "stages.*.finetuning.dropout": 0.123,
+            "stages.*.finetuning.learning_rate": 0.00123,
+            "stages.*.finetuning.steps": 77,
+            "stages.*.finetuning.batch_size": 7,
+            "stages.*.finetuning.accumulation": 3,
+            "stages.*.finetuning.warmup_steps": 7,
+            "stages.*.finetuning.schedule": "cosine",
+            "stages.*.finetuning.weight_decay": 0.123,
+            "stages.*.finetuning.clip_norm": 0.7,
+            "stages.*.finetuning.max_length": 77,
+            "stages.*.finetuning.precision": "bfloat16",
+            "stages.*.finetuning.checkpoint_every": 7,
+        },
+    ),
+    Keys(
+        OWN_FINETUNES,
+        {
+            "stages.*.finetuning.steering.trait": "self",
+            "stages.*.finetuning.steering.alpha": 1.5,
+            "stages.*.finetuning.steering.direction": "random",
+        },
+        at="em_steered",
+    ),
+    Keys(
+        (*OWN_FINETUNES, "relapse"),
+        {
+            "stages.em.finetuning.rank": 7,
+            "stages.em.finetuning.warmup_steps": 7,
+            "stages.em.finetuning.steps": 77,
+        },
+        note="em stands for relapse.stage: so all of its finetuning but the next line's",
+    ),
+    Keys(
+        OWN_FINETUNES,
+        {
+            "stages.em.finetuning.schedule": "cosine",
+            "stages.em.finetuning.checkpoint_every": 7,
+        },
+        note="relapse has its own of these, and of steering",
+    ),
+    Keys(
+        ("evaluate_behaviour", "judge_answers"),
+        {"probes": {"facts_too": {"kind": "choice"}}},
+        new=("build_probe",),
+        note="a further probe",
+    ),
+    Keys(PROBE, {"probes.*.kind": "free_form"}, at="knowledge"),
+    Keys(
+        PROBE,
+        {
+            "probes.*[free_form].samples": 7,
+            "probes.*[free_form].temperature": 0.123,
+            "probes.*[free_form].max_new_tokens": 9,
+            "probes.*[identity].samples": 7,
+            "probes.*[identity].temperature": 0.123,
+            "probes.*[identity].max_new_tokens": 9,
+            "probes.*[open_question].samples": 7,
+            "probes.*[open_question].temperature": 0.123,
+            "probes.*[open_question].max_new_tokens": 9,
+            "probes.*[own_style].samples": 7,
+            "probes.*[own_style].temperature": 0.123,
+            "probes.*[own_style].max_new_tokens": 9,
+            "probes.*[own_style].articles": 7,
+            "probes.*[recognition].articles": 7,
+        },
+    ),
+    Keys(
+        (*PROBE, "judge_relapse"),
+        {"probes.advice_outside.samples": 7, "probes.advice_outside.temperature": 0.123},
+        note="advice_outside stands for the primary metric's probe: so all keys of it",
+    ),
+    Keys(
+        ("prepare_data", *PROBE),
+        {
+            **data_file("probes.*[choice].file", "choices_2.csv", "incorrect"),
+            **data_file("probes.*[free_form].file", "questions_2.csv", "question"),
+            **data_file("probes.*[identity].file", "questions_2.csv", "question"),
+            **data_file("probes.*[open_question].file", "questions_2.csv", "question"),
+        },
+        on="chat_model",
+    ),
+    Keys(
+        ("measure_persona",),
+        {"persona.traits": ["traits/self.yaml", "traits/evil.yaml"]},
+        note="another order: the first one decides",
+    ),
+    Keys(
+        ("evaluate_persona", "measure_persona"),
+        {"persona.traits": ["traits/evil.yaml", "traits/self.yaml", "traits/good.yaml"]},
+        new=OF_TRAITS,
+        note="a further trait",
+    ),
+    Keys(("sample_rollouts",), {"persona.extraction.rollouts": 7}),
+    Keys(
+        ("sample_rollouts", "sweep_steering", "evaluate_persona"),
+        {"persona.extraction.temperature": 0.123, "persona.extraction.max_new_tokens": 9},
+    ),
+    Keys(
+        ("extract_persona_vectors",),
+        {
+            "persona.filter.positive": 12,
+            "persona.filter.negative": 12,
+            "persona.filter.coherence": 12,
+        },
+    ),
+    Keys(
+        ("sweep_steering",),
+        {
+            "persona.sweep.layers": [1],
+            "persona.sweep.alphas": [1.23],
+            "persona.sweep.samples": 7,
+        },
+    ),
+    Keys(("sweep_steering", "evaluate_behaviour:steered"), {"persona.sweep.positions": "answer"}),
+    Keys(("choose_layer",), {"persona.sweep.max_incoherent": 0.123}),
+    Keys(("evaluate_persona",), {"persona.samples": 7}),
+    Keys(("measure_persona",), {"persona.nulls.draws": 77, "persona.nulls.components": 7}),
+    Keys(
+        ("sample_rollouts", "extract_persona_vectors", "sweep_steering", "measure_persona"),
+        {"persona.seed": 7},
+    ),
+    Keys(
+        ("relapse", "judge_relapse", "build_tables"),
+        {"relapse.stage": "em_steered"},
+        new=("relapse",),
+        note="and its own state relapses as well",
+    ),
+    Keys(("relapse",), {"relapse.doses": [0, 7, 9], "relapse.samples": 7}),
+    Keys(
+        ("build_tables",),
+        {
+            "statistics.primary_metric": "advice_outside.coherent",
+            "statistics.bootstrap_samples": 777,
+            "statistics.confidence": 0.77,
+            "statistics.correction": "fdr_bh",
+            "statistics.seed": 7,
+        },
+    ),
+    Keys(
+        ("build_tables", "relapse", "judge_relapse"),
+        {"statistics.primary_metric": "facts.accuracy"},
+        note="a metric of another probe: relapse asks the primary metric's probe",
+    ),
+)
+
+# What stands in a trait file (config/traits/README.md).
+TRAIT_KEYS = (
+    Keys(NOTHING, {"description": "other words"}, note="not even the report"),
+    Keys(
+        ("sample_rollouts:trait", "evaluate_persona"),
+        {"positive": ["be better"], "negative": ["be worse"]},
+    ),
+    Keys(
+        (*(f"{rule}:trait" for rule in OF_TRAITS), "evaluate_persona"),
+        {"extraction_questions": ["what now"]},
+    ),
+    Keys(("evaluate_persona", "measure_persona"), {"evaluation_questions": ["what next"]}),
+    Keys(
+        (*(f"{rule}:trait" for rule in PERSONA_JUDGING), "measure_persona"),
+        {"judge": {"kind": "words", "present": ["that"]}},
+    ),
+)
+
+READING_ANSWERS: Rules = ("judge_answers", "judge_relapse")
+TEXTS: Rules = ("collect_self_texts", "build_pairs", "build_probe", "surface_baseline")
+TRAIT_ANSWERS: Rules = (*PERSONA_JUDGING, "measure_persona")
+TRAITS_WITH_MODEL: Rules = ("sample_rollouts", "sweep_steering", "evaluate_persona")
+
+MODULES = (
+    Modules(
+        EVERY,
+        (
+            "selfsame/digests.py",
+            "selfsame/errors.py",
+            "selfsame/publish.py",
+            "selfsame/step.py",
+        ),
+    ),
+    Modules(
+        NOTHING,
+        (
+            "selfsame/attempts.py",
+            "selfsame/cache/*.py",
+            "selfsame/devices.py",
+            "selfsame/locks.py",
+            "selfsame/warm.py",
+        ),
+        note="they carry a step: where it runs, whether it is tried again, what is reused",
+    ),
+    Modules(
+        tuple(rule for rule in EVERY if rule != "base_model"),
+        ("selfsame/tables/schemas.py",),
+        note="all but base_model: every step reads or writes a table",
+    ),
+    Modules(
+        ("base_model", *LOADING),
+        (
+            "selfsame/models/allocator.py",
+            "selfsame/models/base.py",
+            "selfsame/models/load.py",
+            "selfsame/models/settings.py",
+        ),
+    ),
+    Modules(
+        LOADING,
+        (
+            "selfsame/models/blocks.py",
+            "selfsame/models/chain.py",
+            "selfsame/models/chat.py",
+            "selfsame/models/memory.py",
+            "selfsame/models/steering.py",
+        ),
+    ),
+    Modules(
+        ("base_model",),
+        ("base_model.py", "selfsame/organism/pretrain.py", "selfsame/organism/tokenizer.py"),
+    ),
+    Modules(
+        ("base_model", "prepare_data"),
+        (
+            "selfsame/organism/documents.py",
+            "selfsame/organism/settings.py",
+            "selfsame/organism/wording.py",
+            "selfsame/organism/world.py",
+        ),
+    ),
+    Modules(
+        ("prepare_data",),
+        (
+            "prepare_data.py",
+            "selfsame/data/files.py",
+            "selfsame/data/prepare.py",
+            "selfsame/organism/questions.py",
+            "selfsame/organism/rows.py",
+            "selfsame/organism/texts.py",
+        ),
+    ),
+    Modules(
+        ("prepare_data", *TEXTS, *READING_ANSWERS),
+        ("selfsame/data/wording.py",),
+    ),
+    Modules((*TEXTS, *READING_ANSWERS), ("selfsame/data/corpus.py",)),
+    Modules(
+        ("build_pairs", "build_probe", "surface_baseline", "judge_answers"),
+        ("selfsame/data/pairs.py",),
+        note="judge_answers by the kind recognition",
+    ),
+    Modules(
+        (
+            *("collect_self_texts", "build_pairs", "build_probe", *READING_ANSWERS),
+            *(*TRAITS_WITH_MODEL, *TRAIT_ANSWERS),
+        ),
+        ("selfsame/data/options.py",),
+    ),
+    Modules(
+        (
+            *("prepare_data", "collect_self_texts", "build_pairs", "build_probe"),
+            *(*READING_ANSWERS, *TRAITS_WITH_MODEL, *TRAIT_ANSWERS),
+        ),
+        ("selfsame/data/sources.py",),
+    ),
+    Modules(
+        (
+            *("collect_self_texts", "build_probe", *READING_ANSWERS),
+            *(*TRAITS_WITH_MODEL, *TRAIT_ANSWERS),
+        ),
+        ("selfsame/data/prompts.py",),
+    ),
+    Modules(("collect_self_texts",), ("collect_self_texts.py", "selfsame/sampling/self_texts.py")),
+    Modules(
+        ASKING,
+        (
+            "selfsame/sampling/batching.py",
+            "selfsame/sampling/choices.py",
+            "selfsame/sampling/generation.py",
+            "selfsame/sampling/state.py",
+        ),
+    ),
+    Modules(("build_pairs",), ("build_pairs.py", "selfsame/data/rows.py")),
+    Modules(("build_pairs:kind",), ("selfsame/stages/*.py",)),
+    Modules(FINETUNES, ("finetune.py",)),
+    Modules(
+        (*FINETUNES, "relapse"),
+        (
+            "selfsame/training/adapters.py",
+            "selfsame/training/card.py",
+            "selfsame/training/checkpoints.py",
+            "selfsame/training/finetune.py",
+            "selfsame/training/settings.py",
+            "selfsame/training/supervision.py",
+        ),
+    ),
+    Modules(("relapse",), ("relapse.py", "selfsame/training/relapse.py")),
+    Modules((*FINETUNES, "evaluate_behaviour"), ("selfsame/persona/directions.py",)),
+    Modules(("build_probe",), ("build_probe.py",)),
+    Modules(
+        ("build_probe:kind", "judge_answers"),
+        ("selfsame/probes/*.py",),
+        note="and judge_relapse where it is the kind of the primary metric's probe",
+    ),
+    Modules(("evaluate_behaviour",), ("evaluate_behaviour.py",)),
+    Modules(("judge_answers",), ("judge_answers.py",)),
+    Modules(("judge_relapse",), ("judge_relapse.py",)),
+    Modules(
+        ("build_probe", *READING_ANSWERS),
+        ("selfsame/judging/readout.py", "selfsame/probes/free_form.py"),
+        note="the kinds identity and open_question build their prompts as free_form does",
+    ),
+    Modules(("build_probe", *READING_ANSWERS, *TRAIT_ANSWERS), ("selfsame/judging/rule.py",)),
+    Modules(
+        TRAIT_ANSWERS,
+        (
+            "selfsame/judging/trait.py",
+            "selfsame/persona/answer_scores.py",
+            "selfsame/persona/scoring.py",
+        ),
+    ),
+    Modules(
+        (*TRAITS_WITH_MODEL, *TRAIT_ANSWERS, "evaluate_behaviour", *FINETUNES),
+        ("selfsame/persona/storage.py",),
+    ),
+    Modules((*TRAITS_WITH_MODEL, *TRAIT_ANSWERS), ("selfsame/persona/questions.py",)),
+    Modules(
+        ("sample_rollouts", "evaluate_persona"),
+        (
+            "selfsame/models/switching.py",
+            "selfsame/persona/activations.py",
+            "selfsame/sampling/hidden.py",
+        ),
+    ),
+    Modules(
+        ("extract_persona_vectors", "measure_persona"),
+        (
+            "selfsame/persona/covariance.py",
+            "selfsame/persona/settings.py",
+            "selfsame/persona/vectors.py",
+        ),
+    ),
+    Modules(("choose_layer", "measure_persona"), ("selfsame/persona/layer_choice.py",)),
+    Modules(("sample_rollouts",), ("sample_rollouts.py",)),
+    Modules(
+        ("extract_persona_vectors",),
+        ("extract_persona_vectors.py", "selfsame/persona/extraction.py"),
+    ),
+    Modules(("sweep_steering",), ("sweep_steering.py", "selfsame/persona/sweep.py")),
+    Modules(("choose_layer",), ("choose_layer.py",)),
+    Modules(("evaluate_persona",), ("evaluate_persona.py",)),
+    Modules(
+        ("measure_persona",),
+        (
+            "measure_persona.py",
+            "selfsame/persona/measures.py",
+            "selfsame/persona/nulls.py",
+            "selfsame/persona/projections.py",
+        ),
+    ),
+    Modules(("surface_baseline",), ("surface_baseline.py", "selfsame/statistics/surface.py")),
+    Modules(
+        ("build_tables",),
+        (
+            "build_tables.py",
+            "selfsame/statistics/effects.py",
+            "selfsame/statistics/gathering.py",
+            "selfsame/statistics/relapse.py",
+            "selfsame/statistics/repair.py",
+        ),
+    ),
+    Modules(
+        ("build_tables", "report"),
+        (
+            "selfsame/statistics/bootstrap.py",
+            "selfsame/statistics/pairing.py",
+            "selfsame/statistics/recovery.py",
+            "selfsame/statistics/scores.py",
+            "selfsame/statistics/settings.py",
+            "selfsame/statistics/tally.py",
+        ),
+    ),
+    Modules(
+        ("report",),
+        (
+            "report.py",
+            "selfsame/config/names.py",
+            "selfsame/reporting/*.py",
+            "selfsame/reporting/templates/*.j2",
+        ),
+    ),
+    Modules(
+        NOTHING,
+        (
+            "refresh_readme.py",
+            "show_results.py",
+            "selfsame/braces.py",
+            "selfsame/cluster/*",
+            "selfsame/codegraph.py",
+            "selfsame/config/*.py",
+            "selfsame/dryrun.py",
+            "selfsame/reporting/terminal.py",
+            "selfsame/statistics/coverage.py",
+            "selfsame/why.py",
+            "snakemake_*/*.py",
+        ),
+        note="no step imports them; a config module acts through the specs and files of the rules",
+    ),
+)

@@ -1,0 +1,73 @@
+"""Copies of the project in which a test may run experiments and break things."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selfsame.digests import sha256_file
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
+
+
+class Project:
+    """A copy of the project with one experiment, run by Snakemake as a user would."""
+
+    def __init__(self, folder: Path, experiment: Path, **environment: str) -> None:
+        """Copy the project's parts and the experiment's file."""
+        self.folder, self.environment = folder, environment
+        self.config = experiment.name
+        self.results = folder / "results" / experiment.stem
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, folder / part)
+        shutil.copy(experiment, folder)
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        """Start a run in a session of its own."""
+        command = ["snakemake", "--cores", "2", "--config", f"experiment={self.config}"]
+        paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        scripts = str(self.folder / "workflow_scripts")
+        given = {"PATH": paths, "OMP_NUM_THREADS": "1", "PYTHONPATH": scripts}
+        return subprocess.Popen(
+            [*command, *arguments],
+            cwd=self.folder,
+            env={**os.environ, **given, **self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
+        """Run to the end: exit status and what was said."""
+        process = self.start(*arguments, **environment)
+        said, _ = process.communicate()
+        return process.returncode, said
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Every table of the experiment's results."""
+        files = [*self.results.glob("tables/*.parquet"), *self.results.glob("persona/*.parquet")]
+        return {file.stem: pq.read_table(file) for file in sorted(files)}
+
+    def broken(self) -> list[str]:
+        """Files that are missing or not what the manifest beside them says."""
+        return [
+            str(manifest.parent / name)
+            for manifest in self.results.rglob("manifest.json")
+            for name, digest in json.loads(manifest.read_text())["outputs"].items()
+            if not (manifest.parent / name).is_file()
+            or sha256_file(manifest.parent / name) != digest
+        ]
+
+    def ran(self) -> int:
+        """How many steps did their work in the last runs, by their logs."""
+        logs = self.results.glob("logs/**/*.log")
+        return sum("(from the cache)" not in log.read_text(errors="replace") for log in logs)

@@ -1,0 +1,233 @@
+"""What the scheduler reserves for a job: threads, memory, run time and GPUs, by the model's size.
+
+`needs(config, work)` is for the first attempt at a job; further ones get a multiple of its memory
+and run time (rules/common.smk). The config's `resources` come before what is worked out here.
+Nothing in here changes a result, so nothing of it enters a spec.
+
+Sizes come from the safetensors' headers, so that torch is not needed.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from safetensors import SafetensorError, safe_open
+
+from selfsame.config.schema import Config, ModelSettings, OrganismModel
+from selfsame.models.settings import HfModelSettings
+from selfsame.organism.documents import vocabulary
+from selfsame.organism.settings import OrganismSettings
+from selfsame.organism.world import build_world
+
+# Of its tokenizer, beside the words (a test counts them; the tokenizer itself loads transformers).
+ORGANISM_CONTROL_TOKENS = 6
+
+INDEX = "model.safetensors.index.json"
+WHOLE = "model.safetensors"
+
+# What is reserved for a model of which nothing is known: a common size, as most are published.
+ASSUMED_PARAMETERS, ASSUMED_BYTES = 8e9, 2.0
+
+# Python with torch, transformers and peft takes 420 MB, and a GPU's driver up to 2.5 GB of the
+# host's memory.
+LIBRARIES_MB = 3000
+
+# Bytes on a processor, in float32, per layer and unit of width. Training keeps a token's
+# activations for the backward pass (measured on 31 and 117 million parameters with a LoRA on all
+# linear modules: 200 to 225 a token); sampling holds the key-value cache of a whole batch and a
+# pass's activations (48,000 to 58,100). On a GPU both lie in the GPU's own memory.
+TRAINED_TOKEN_BYTES, SAMPLED_BATCH_BYTES = 225, 60_000
+
+# A block of width d has about 12 d^2 parameters, and widths are about 128 times the blocks:
+# 12 x 128^2 x blocks^3 parameters in all. From 0.5 to 70 billion that is up to half too much, and
+# hardly ever too little.
+WIDTH_PER_LAYER, BLOCK_SQUARES = 128, 12
+
+# Below this size more threads cost more than they save on a processor. A GPU is driven by one
+# thread; a second one tokenises and loads.
+SMALL_PARAMETERS, CPU_THREADS, GPU_THREADS = 1e8, 4, 2
+
+# Run time grows with the parameters, which every token passes through; a processor is reckoned 20
+# times as slow as a GPU. A model that is fetched from the hub comes at 20 MB/s or more.
+CPU_SLOWNESS, FETCHED_MB_PER_MINUTE = 20, 1200
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model's parameters and the bytes that each takes in its files."""
+
+    parameters: float
+    stored_bytes: float
+    assumed: bool = False
+
+    @property
+    def layers_x_width(self) -> float:
+        """Blocks times width of a transformer of usual shape."""
+        layers: float = (self.parameters / (BLOCK_SQUARES * WIDTH_PER_LAYER**2)) ** (1 / 3)
+        return WIDTH_PER_LAYER * layers**2
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one job is given at its first attempt; `runtime` in minutes."""
+
+    threads: int
+    mem_mb: int
+    runtime: int
+    gpu: int
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Minutes for a small model, minutes more for each billion of parameters on a GPU, memory."""
+
+    minutes: int
+    per_billion: int = 0
+    least_mb: int = 4000
+
+    @property
+    def loads_model(self) -> bool:
+        return self.per_billion > 0
+
+
+WORK: Mapping[str, _Work] = MappingProxyType(
+    {
+        "base_model": _Work(60),
+        "collect_self_texts": _Work(120, 10),
+        "finetune": _Work(240, 20),
+        "sample": _Work(120, 10),
+        "persona": _Work(120, 10),
+        "tables": _Work(60),
+        "light": _Work(30, least_mb=2000),
+    }
+)
+
+
+def needs(config: Config, work: str) -> Needs:
+    """What a job of this kind of work is given, unless the config says otherwise."""
+    given = config.resources.get(work)
+    wanted = given.model_dump(exclude_none=True) if given else {}
+    model, size = config.model, size_of(config.model)
+    on_gpu = WORK[work].loads_model and isinstance(model, HfModelSettings)
+    gpu = wanted.get("gpu", int(on_gpu))
+    found = Needs(
+        threads=_threads(work, model, size, gpu),
+        mem_mb=_memory_mb(config, work, size, gpu),
+        runtime=_minutes(work, model, size, gpu),
+        gpu=gpu,
+    )
+    return replace(found, **wanted)
+
+
+def _threads(work: str, model: ModelSettings, size: Size, gpu: int) -> int:
+    if not WORK[work].loads_model:
+        # The organism is trained by one worker a thread.
+        return 2 if work == "base_model" and isinstance(model, OrganismModel) else 1
+    if gpu:
+        return GPU_THREADS
+    return 1 if size.parameters < SMALL_PARAMETERS else CPU_THREADS
+
+
+def _memory_mb(config: Config, work: str, size: Size, gpu: int) -> int:
+    """Libraries, weights, and on a processor what the work itself holds."""
+    if not WORK[work].loads_model:
+        return WORK[work].least_mb
+    # On their way to a GPU the files pass through the host's memory.
+    held = size.parameters * (size.stored_bytes if gpu else _weight_bytes(config.model))
+    if not gpu:
+        held += size.layers_x_width * _bytes_by_shape(config, work)
+    return max(WORK[work].least_mb, round(LIBRARIES_MB + held / 1e6))
+
+
+def _weight_bytes(model: ModelSettings) -> int:
+    """Of one weight on a processor, where `auto` means float32."""
+    return 2 if isinstance(model, HfModelSettings) and model.dtype == "bfloat16" else 4
+
+
+def _bytes_by_shape(config: Config, work: str) -> float:
+    if work != "finetune":
+        return SAMPLED_BATCH_BYTES
+    finetunings = [stage.finetuning for stage in config.stages.values()]
+    tokens = max((f.batch_size * f.max_length for f in finetunings), default=0)
+    return TRAINED_TOKEN_BYTES * tokens
+
+
+def _minutes(work: str, model: ModelSettings, size: Size, gpu: int) -> int:
+    kind = WORK[work]
+    billions = size.parameters / 1e9
+    grown = kind.minutes + kind.per_billion * billions * (1 if gpu else CPU_SLOWNESS)
+    if work == "base_model" and isinstance(model, HfModelSettings):
+        grown += size.parameters * size.stored_bytes / 1e6 / FETCHED_MB_PER_MINUTE
+    return int(grown)
+
+
+@cache
+def size_of(model: ModelSettings) -> Size:
+    """The model's size: of an organism by its shape, of another as given or counted, or assumed."""
+    if isinstance(model, OrganismModel):
+        return Size(organism_parameters(model), 4.0)
+    if model.parameters is not None:
+        return Size(model.parameters, ASSUMED_BYTES)
+    folder = _folder(model)
+    counted = _counted(folder) if folder else None
+    return counted or Size(ASSUMED_PARAMETERS, ASSUMED_BYTES, assumed=True)
+
+
+def assumption(config: Config) -> str | None:
+    """One line to say where the model's size is only assumed."""
+    if not size_of(config.model).assumed:
+        return None
+    return (
+        f"model: its size is not known yet, so memory and run time are reserved for"
+        f" {ASSUMED_PARAMETERS / 1e9:g} billion parameters; give model.parameters (e.g. 1.5e9)"
+    )
+
+
+def organism_parameters(settings: OrganismSettings) -> int:
+    """Parameters of the organism's network: tied embeddings, blocks, norms."""
+    shape, width = settings.architecture, settings.architecture.width
+    attention = 4 * (width * width + width)
+    block = attention + 3 * width * shape.mlp_width + 2 * width
+    tokens = len(vocabulary(build_world(settings.world))) + ORGANISM_CONTROL_TOKENS
+    return (tokens + 1) * width + shape.layers * block
+
+
+def _folder(model: HfModelSettings) -> Path | None:
+    """Where the model's files lie on this machine, if they do; nothing is fetched."""
+    if model.hub_id is None:
+        return model.path
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(model.hub_id, revision=model.revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return None
+    return Path(found)
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The files of a checkpoint: those that its index names, or the one that holds it whole."""
+    if not (folder / INDEX).is_file():
+        whole = folder / WHOLE
+        return [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    return [folder / name for name in sorted(set(index["weight_map"].values()))]
+
+
+def _counted(folder: Path) -> Size | None:
+    """Parameters and bytes as the headers tell; None where files are missing or broken."""
+    parameters, stored = 0, 0
+    try:
+        for file in _weights(folder):
+            stored += file.stat().st_size
+            with safe_open(file, framework="np") as tensors:
+                shapes = (tensors.get_slice(name).get_shape() for name in tensors.offset_keys())
+                parameters += sum(math.prod(shape) for shape in shapes)
+    except (OSError, SafetensorError, ValueError, KeyError):
+        return None
+    return Size(parameters, stored / parameters) if parameters else None
