@@ -49,7 +49,7 @@ class Run:
 
     def __post_init__(self) -> None:
         """Start it."""
-        with (self.folder / "log").open("ab") as log:
+        with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 ["snakemake", *self.options],
                 cwd=self.folder,
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def log(self) -> str:
-        """What the calls in this folder have said."""
+        """What the latest call in this folder has said."""
         return (self.folder / "log").read_text()
 
     def trace(self, event: str) -> list[Line]:
