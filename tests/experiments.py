@@ -52,6 +52,19 @@ class Project:
         said, _ = process.communicate()
         return process.returncode, said
 
+    def lengthen_the_induction(self) -> str:
+        """Have it take seconds and keep checkpoints; the path of its adapter's manifest."""
+        config = self.folder / self.config
+        short = "em: {data: {rows: 16}, finetuning: {steps: 4, warmup_steps: 1, batch_size: 4}}"
+        steps = "steps: 400, checkpoint_every: 5, warmup_steps: 1, batch_size: 4"
+        text = config.read_text()
+        assert short in text
+        config.write_text(
+            text.replace(short, f"em: {{data: {{rows: 16}}, finetuning: {{{steps}}}}}")
+        )
+        adapter = self.results / "states" / "em" / "seed0" / "adapter"
+        return str((adapter / "manifest.json").relative_to(self.folder))
+
     def tables(self) -> dict[str, pa.Table]:
         """Every table of the experiment's results."""
         files = [*self.results.glob("tables/*.parquet"), *self.results.glob("persona/*.parquet")]

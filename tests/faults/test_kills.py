@@ -115,16 +115,8 @@ def test_a_finetune_goes_on_from_its_checkpoint(
     project: Project, recovers: Recovers, moment: float
 ) -> None:
     """Killed in the middle, it ends with the same adapter as one that was not."""
-    config = project.folder / project.config
-    slow = "finetuning: {steps: 400, checkpoint_every: 5, warmup_steps: 1, batch_size: 4}"
-    text = config.read_text().replace(
-        "em: {data: {rows: 16}, finetuning: {steps: 4, warmup_steps: 1, batch_size: 4}}",
-        f"em: {{data: {{rows: 16}}, {slow}}}",
-    )
-    assert slow in text
-    config.write_text(text)
-    adapter = project.results / "states" / "em" / "seed0" / "adapter"
-    target = str((adapter / "manifest.json").relative_to(project.folder))
+    target = project.lengthen_the_induction()
+    adapter = (project.folder / target).parent
     controller = project.start("--", target)
     while not list(adapter.glob(".checkpoint/*.safetensors")):
         assert controller.poll() is None
