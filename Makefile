@@ -2,6 +2,7 @@
 #
 #   make run                              the default experiment
 #   make run EXPERIMENT=negative_control  another one of config/experiments/, or path/to/mine.yaml
+#   make plan                             what would run, and what it would take
 #   make why [STATE=em+identify SEED=0]   what would run again, and why
 #   make test                             set up and run the tests
 #   make test-faults                      kill, fill and damage things in real runs
@@ -22,7 +23,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) $(if $(EXPERIMENT),--config experiment=$(EXPERIMENT))
 PACKAGES := workflow_scripts tests benchmarks
 
-.PHONY: run dry-run why report test test-faults test-cluster lint format readme benchmark clean
+.PHONY: run dry-run plan why report test test-faults test-cluster lint format readme benchmark clean
 
 run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
@@ -32,6 +33,9 @@ run: .venv/installed
 dry-run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
 	$(SNAKEMAKE) --dry-run --quiet rules
+
+plan: .venv/installed
+	@python workflow_scripts/plan.py $(EXPERIMENT)
 
 why: .venv/installed
 	python -m selfsame.why $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(STATE),--state $(STATE)) $(if $(SEED),--seed $(SEED))
@@ -47,7 +51,7 @@ test-faults: .venv/installed
 
 test-cluster: .venv/installed
 	python -m selfsame.cluster install
-	pytest -m cluster tests/cluster/test_experiment.py tests/cluster/test_cache.py
+	pytest -m cluster tests/cluster --ignore tests/cluster/test_faults.py
 	pytest -m cluster --numprocesses 3 tests/cluster/test_faults.py  # they mostly wait
 
 lint: .venv/installed
@@ -72,6 +76,8 @@ readme: .venv/installed
 benchmark: .venv/installed
 	OMP_NUM_THREADS=1 python benchmarks/engine.py
 	OMP_NUM_THREADS=1 python benchmarks/extraction.py
+	OMP_NUM_THREADS=1 python benchmarks/tables.py
+	python benchmarks/dag.py
 
 clean:
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache

@@ -9,6 +9,7 @@ rule base_model:
         manifest=paths.manifest("base_model"),
     log:
         f"{LOGS}/base_model.log",
+    priority: priorities.of_chain("base")
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("base_model").threads

@@ -14,6 +14,7 @@ from selfsame.config import chains, specs
 from selfsame.config.filecheck import check_files
 from selfsame.config.load import load_config
 from selfsame.config.paths import Paths
+from selfsame.config.priorities import JUDGING, LAST, VECTORS, Priorities
 from selfsame.config.resources import assumption, needs
 from selfsame.digests import canonical
 from selfsame.errors import UserError
@@ -26,7 +27,7 @@ try:
 except UserError as error:
     sys.exit(str(error))
 
-paths = Paths(settings)
+paths, priorities = Paths(settings), Priorities(settings)
 LOGS = f"{paths.results}/logs"
 STATE_LOG = "{chain}.seed{seed}.log"
 

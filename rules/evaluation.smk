@@ -12,6 +12,7 @@ rule build_probe:
         manifest=paths.manifest("probes", "{probe}"),
     log:
         f"{LOGS}/build_probe/{{probe}}.log",
+    priority: priorities.of_chain("base")
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("light").threads
@@ -35,6 +36,7 @@ rule evaluate_behaviour:
         manifest=paths.of_state("{chain}", "{seed}", "samples"),
     log:
         f"{LOGS}/evaluate_behaviour/{STATE_LOG}",
+    priority: lambda wildcards: priorities.of_chain(wildcards.chain)
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("sample").threads
@@ -59,6 +61,7 @@ rule judge_answers:
         manifest=paths.of_state("{chain}", "{seed}", "observations"),
     log:
         f"{LOGS}/judge_answers/{STATE_LOG}",
+    priority: JUDGING
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("light").threads

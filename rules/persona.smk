@@ -10,6 +10,7 @@ rule sample_rollouts:
         manifest=paths.of_trait("{trait}", "rollouts"),
     log:
         f"{LOGS}/sample_rollouts/{{trait}}.log",
+    priority: VECTORS
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("persona").threads
@@ -31,6 +32,7 @@ rule extract_persona_vectors:
         manifest=paths.of_trait("{trait}", "vectors"),
     log:
         f"{LOGS}/extract_persona_vectors/{{trait}}.log",
+    priority: VECTORS
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("tables").threads
@@ -52,6 +54,7 @@ rule sweep_steering:
         manifest=paths.of_trait("{trait}", "sweep"),
     log:
         f"{LOGS}/sweep_steering/{{trait}}.log",
+    priority: VECTORS
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("persona").threads
@@ -73,6 +76,7 @@ rule choose_layer:
         manifest=paths.of_trait("{trait}", "layer"),
     log:
         f"{LOGS}/choose_layer/{{trait}}.log",
+    priority: VECTORS
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("light").threads
@@ -94,6 +98,7 @@ rule evaluate_persona:
         manifest=paths.of_state("{chain}", "{seed}", "persona"),
     log:
         f"{LOGS}/evaluate_persona/{STATE_LOG}",
+    priority: LAST
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("persona").threads
@@ -149,6 +154,7 @@ rule relapse:
         manifest=paths.of_state("{chain}", "{seed}", "relapse"),
     log:
         f"{LOGS}/relapse/{STATE_LOG}",
+    priority: LAST
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("finetune").threads

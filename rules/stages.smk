@@ -17,6 +17,7 @@ rule build_pairs:
         manifest=paths.manifest("datasets", "{dataset}", "seed{seed}"),
     log:
         f"{LOGS}/build_pairs/{{dataset}}.seed{{seed}}.log",
+    priority: lambda wildcards: priorities.of_dataset(wildcards.dataset)
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("light").threads
@@ -42,6 +43,7 @@ rule induce_misalignment:
         f"{LOGS}/induce_misalignment/{STATE_LOG}",
     wildcard_constraints:
         chain=ending_in("induction"),
+    priority: lambda wildcards: priorities.of_chain(wildcards.chain)
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("finetune").threads

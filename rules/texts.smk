@@ -9,6 +9,7 @@ rule prepare_data:
         manifest=paths.manifest("data"),
     log:
         f"{LOGS}/prepare_data.log",
+    priority: priorities.of_chain("base")
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("light").threads
@@ -31,6 +32,7 @@ rule collect_self_texts:
         manifest=paths.self_texts("{author}"),
     log:
         f"{LOGS}/collect_self_texts/{{author}}.log",
+    priority: lambda wildcards: priorities.of_author(wildcards.author)
     conda:
         "../envs/selfsame.yaml"
     threads: reserve("collect_self_texts").threads

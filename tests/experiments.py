@@ -56,7 +56,7 @@ class Project:
         """Have it take seconds and keep checkpoints; the path of its adapter's manifest."""
         config = self.folder / self.config
         short = "em: {data: {rows: 16}, finetuning: {steps: 4, warmup_steps: 1, batch_size: 4}}"
-        steps = "steps: 400, checkpoint_every: 5, warmup_steps: 1, batch_size: 4"
+        steps = "steps: 1200, checkpoint_every: 5, warmup_steps: 1, batch_size: 4"
         text = config.read_text()
         assert short in text
         config.write_text(

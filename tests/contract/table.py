@@ -647,6 +647,7 @@ MODULES = (
     Modules(
         NOTHING,
         (
+            "plan.py",
             "refresh_readme.py",
             "show_results.py",
             "selfsame/braces.py",
@@ -654,6 +655,7 @@ MODULES = (
             "selfsame/codegraph.py",
             "selfsame/config/*.py",
             "selfsame/dryrun.py",
+            "selfsame/planning/*.py",
             "selfsame/reporting/terminal.py",
             "selfsame/statistics/coverage.py",
             "selfsame/why.py",

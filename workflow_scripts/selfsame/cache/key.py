@@ -74,12 +74,24 @@ def key_of(  # noqa: PLR0917
     Raises:
         ChangedInputError: an input is not what its manifest says.
     """
+    read = {role: contents(paths, whole) for role, paths in inputs.items()}
+    return key_of_contents(step, spec, read, code, texts)
+
+
+def key_of_contents(
+    step: str,
+    spec: Mapping[str, Any],
+    read: Mapping[str, Sequence[str]],
+    code: Mapping[str, str],
+    texts: Sequence[str],
+) -> Key:
+    """The key of a step, given what its inputs hold."""
     return Key(
         {
             "format": FORMAT,
             "step": step,
             "spec": spec,
-            "inputs": {role: contents(paths, whole) for role, paths in inputs.items()},
+            "inputs": read,
             "code": code,
             "versions": versions_for(texts),
             "device": device_kind(spec.get("device")),
@@ -104,8 +116,13 @@ def content_of(path: Path, whole: bool = False) -> str:
     for name, digest in manifest["outputs"].items():
         if file_digest(path.parent / name) != digest:
             raise ChangedInputError(f"{path.parent / name} is not what its manifest says")
-    facts = {"outputs": manifest["outputs"], "model": (manifest.get("model") or {}).get("digest")}
-    return sha256_text(canonical(facts | ({"manifest": sha256_file(path)} if whole else {})))
+    return told_content(manifest, **({"manifest": sha256_file(path)} if whole else {}))
+
+
+def told_content(manifest: Mapping[str, Any], /, **more: str) -> str:
+    """The content that a manifest tells of, its files not being looked at."""
+    digest = (manifest.get("model") or {}).get("digest")
+    return sha256_text(canonical({"outputs": manifest["outputs"], "model": digest, **more}))
 
 
 _big: dict[tuple[str, int, int, int], str] = {}

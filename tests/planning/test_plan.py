@@ -1,0 +1,107 @@
+"""Plans of the real workflow: on a bare checkout, after runs, and with a cache that is full."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from experiments import PARTS, ROOT, Project
+from selfsame.planning.plan import Line, Plan, plan, printed
+
+SMALLEST = ROOT / "tests" / "end_to_end" / "smallest.yaml"
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout in which nothing has run, without a cache."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    monkeypatch.setenv("SELFSAME_CACHE", "off")
+    return tmp_path
+
+
+def dry_run(folder: Path) -> Counter[str]:
+    """Jobs by rule as Snakemake's own table gives them."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules"]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    rows = re.findall(r"^(\w+) +(\d+)$", said.stdout + said.stderr, re.MULTILINE)
+    return Counter({rule: int(count) for rule, count in rows if rule not in ("all", "total")})
+
+
+def test_a_bare_checkout_is_planned_from_the_medians_that_come_with_it(bare: Path) -> None:
+    found = plan(folder=bare)
+    assert {line.rule: line.jobs for line in found.lines} == dry_run(bare)
+    assert found.total.jobs == sum(line.jobs for line in found.lines)
+    assert (found.total.unknown, found.total.cached, found.total.gpu_hours) == (0, 0, 0)
+    assert found.total.core_hours == pytest.approx(sum(line.core_hours for line in found.lines))
+    assert 0.01 < found.total.core_hours < 5
+    assert "another machine" in "\n".join(printed(found))
+
+
+def test_a_model_that_never_ran_is_unknown(bare: Path) -> None:
+    (bare / "other.yaml").write_text("experiment: other\nmodel: {architecture: {layers: 3}}\n")
+    found = plan(str(bare / "other.yaml"), bare)
+    assert found.total.unknown == found.total.jobs > 0
+    *_, total, _, note = printed(found)
+    assert total.split() == ["total", f"{found.total.jobs:,}", "0", *["unknown"] * 3]
+    assert "base_model" in note
+
+
+def record(folder: Path, step: str, spec: dict[str, object], seconds: float, device: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "file").write_bytes(b"x" * 1000)
+    facts = {"step": step, "spec": spec, "seconds": seconds, "device": device}
+    (folder / "manifest.json").write_text(json.dumps(facts | {"outputs": {"file": "digest"}}))
+
+
+def test_gpu_hours_come_from_runs_on_gpus(bare: Path) -> None:
+    """Two seeds of `em` took one and three hours on a GPU; 42 GPU jobs of its rule are planned."""
+    spec = json.loads(_spec_of_base_model(bare))
+    record(bare / "results/earlier/base_model", "base_model", spec, 0, "cpu")
+    for seed, hours in enumerate((1, 3)):
+        folder = bare / "results/earlier/states/em" / f"seed{seed}"
+        record(folder, "finetune", {"chain": "em", "seed": seed}, 3600 * hours, "cuda:0")
+    (bare / "mine.yaml").write_text("experiment: mine\nresources: {finetune: {gpu: 1}}\n")
+    found = {line.rule: line for line in plan(str(bare / "mine.yaml"), bare).lines}
+    line = found["induce_misalignment"]
+    assert line.gpu_hours == pytest.approx(2 * line.jobs)
+    assert line.size_bytes > 1000 * line.jobs
+    assert found["report"].unknown == 1
+
+
+def _spec_of_base_model(folder: Path) -> str:
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds"]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    found = re.search(r"base_model\.py --spec '(.*?)'", said.stdout + said.stderr)
+    assert found
+    return found[1]
+
+
+def test_where_all_is_done_nothing_is_printed_but_that() -> None:
+    assert list(printed(Plan([], Line("total"), []))) == ["nothing would run"]
+
+
+def test_what_is_said_to_be_cached_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real run's results are gone, and its nulls changed: what comes of those runs anew."""
+    cache = str(tmp_path / "cache")
+    monkeypatch.setenv("SELFSAME_CACHE", cache)
+    project = Project(tmp_path / "project", SMALLEST, SELFSAME_CACHE=cache)
+    status, said = project.run()
+    assert status == 0, said
+    config = project.folder / project.config
+    assert not plan(str(config), project.folder).lines
+    shutil.rmtree(project.results)
+    config.write_text(config.read_text().replace("{draws: 20,", "{draws: 21,"))
+    found = plan(str(config), project.folder)
+    anew = {line.rule for line in found.lines if line.cached < line.jobs}
+    assert anew == {"measure_persona", "build_tables", "report"}
+    assert project.run()[0] == 0
+    assert project.ran() == found.total.jobs - found.total.cached
