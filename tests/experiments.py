@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
 
 
+def _default_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Project:
     """A copy of the project with one experiment, run by Snakemake as a user would."""
 
@@ -46,7 +50,7 @@ class Project:
             text=True,
             start_new_session=True,
             # A background job of a script ignores Ctrl-C, and so would what it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_default_interrupt,  # noqa: PLW1509 - no threads here
         )
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
