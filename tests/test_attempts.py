@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from selfsame.attempts import CALL, MARK, Attempt, digest_of
+from selfsame.attempts import CALL, MARK, Attempt
 from selfsame.errors import TryAgain, UserError
 
 SNAKEFILE = """
@@ -177,7 +177,7 @@ def test_edited_code_is_tried(project: Project) -> None:
 
 
 def attempt_at(out: Path, number: int = 1) -> Attempt:
-    return Attempt(out, number, digest_of({}, []))
+    return Attempt(out, number, "the task")
 
 
 def status_of(run: Callable[[], object], out: Path) -> object:

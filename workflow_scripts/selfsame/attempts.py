@@ -10,14 +10,13 @@ The mark counts for the Snakemake call that left it (`begin_call`), and for the 
 """
 
 import errno
-import hashlib
 import json
 import os
 import re
 import sys
 import traceback
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,14 +114,6 @@ class Attempt:
         with suppress(OSError):
             self.out.mkdir(parents=True, exist_ok=True)
             self._mark.write_text(json.dumps(mark), encoding="utf-8")
-
-
-def digest_of(spec: Any, code: Iterable[Path]) -> str:
-    """What tells a job from one with another spec or edited code."""
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
-    for path in code:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _trouble(error: BaseException) -> str | None:

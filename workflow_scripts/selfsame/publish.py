@@ -29,7 +29,7 @@ def publish(source: Path, target: Path, manifest: dict[str, Any]) -> None:
     for path in files:
         final = target / path.relative_to(source)
         final.parent.mkdir(parents=True, exist_ok=True)
-        _sync(path)
+        sync(path)
         os.replace(path, final)
     _write(source / MANIFEST, manifest, target / MANIFEST)
 
@@ -46,10 +46,11 @@ def _remove_stale(target: Path, keep: Iterable[str]) -> None:
 def _write(temporary: Path, value: Any, final: Path) -> None:
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
     temporary.write_text(text + "\n", encoding="utf-8")
-    _sync(temporary)
+    sync(temporary)
     os.replace(temporary, final)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's bytes on the disk before it is given its name."""
     with path.open("rb") as handle:
         os.fsync(handle.fileno())

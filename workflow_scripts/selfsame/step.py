@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import Any
 
 from selfsame import devices
-from selfsame.attempts import Attempt, digest_of
+from selfsame.attempts import Attempt
 from selfsame.cache.shelf import NOWHERE, Shelf, shelf_for
-from selfsame.digests import sha256_file
+from selfsame.digests import canonical, sha256_file, sha256_text
 from selfsame.locks import alone_in
 from selfsame.publish import digests_of, publish
 from selfsame.warm import delegate
@@ -119,7 +119,9 @@ def run(
     """
     arguments = _parse(inputs, lists)
     arguments.inputs = {role: getattr(arguments, role) for role in (*inputs, *lists)}
-    attempt = Attempt(arguments.out, arguments.attempt, digest_of(arguments.spec, arguments.code))
+    digests = {str(path): sha256_file(path) for path in arguments.code}
+    task = sha256_text(canonical([arguments.spec, digests]))
+    attempt = Attempt(arguments.out, arguments.attempt, task)
     attempt.refuse_repeat()
     with attempt.judged():
         code = arguments.code if kept(arguments.spec) else []
@@ -134,7 +136,7 @@ def run(
         devices.claim(arguments.gpu)
     delegate(sys.argv, devices.held)
     with attempt.judged():
-        print(_execute(main, arguments, shelf))
+        print(_execute(main, arguments, shelf, digests))
 
 
 def _parse(inputs: Sequence[str], lists: Sequence[str]) -> argparse.Namespace:
@@ -180,14 +182,15 @@ def _restore(arguments: argparse.Namespace, shelf: Shelf) -> str | None:
     return str(manifest["found"])
 
 
-def _execute(main: Callable[[Step], str], arguments: argparse.Namespace, shelf: Shelf) -> str:
+def _execute(
+    main: Callable[[Step], str], arguments: argparse.Namespace, shelf: Shelf, code: dict[str, str]
+) -> str:
     started = time.time()
     with _workplace(arguments.out) as temporary:
         out = temporary / "files"
         out.mkdir()
         given = (arguments.spec, arguments.inputs, out, arguments.out, arguments.threads, shelf)
         step = Step(*given)
-        code = {str(path): sha256_file(path) for path in arguments.code}
         found = main(step)
         manifest = _manifest(step, found, time.time() - started) | {"code": code}
         shelf.keep(out, manifest)

@@ -21,6 +21,7 @@ from typing import Any
 
 from selfsame.cache.key import Key
 from selfsame.digests import canonical, sha256_text
+from selfsame.publish import sync
 
 ENTRY = "entry.json"
 CHUNK_BYTES = 1024 * 1024
@@ -91,7 +92,7 @@ class Store:
         try:
             for name, digest in manifest["outputs"].items():
                 _copy(folder / name, incoming / "files" / name, digest)
-                _sync(incoming / "files" / name)
+                sync(incoming / "files" / name)
             _write_entry(incoming, key, manifest)
             final.parent.mkdir(parents=True, exist_ok=True)
             added = _rename(incoming, final)
@@ -239,12 +240,7 @@ def _write_entry(folder: Path, key: Key, manifest: Mapping[str, Any]) -> None:
     facts = {"key": key.facts, "manifest": manifest}
     text = canonical({"facts": facts, "sha256": sha256_text(canonical(facts))})
     (folder / ENTRY).write_text(text, encoding="utf-8")
-    _sync(folder / ENTRY)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
+    sync(folder / ENTRY)
 
 
 def _rename(source: Path, target: Path) -> bool:

@@ -5,7 +5,6 @@ states; its header holds the scheduler, the step and the loss curve as JSON. The
 fingerprint of all that decides the result, so a stale checkpoint is never found.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +16,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from selfsame.digests import canonical, sha256_text
+from selfsame.publish import sync
+
 Curve = list[dict[str, float]]
 
 
@@ -27,8 +29,7 @@ def checkpoint_path(folder: Path, facts: Mapping[str, Any]) -> Path:
 
 def json_digest(facts: Any) -> str:
     """Return the sha256 (hex) of facts as canonical JSON."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256_text(canonical(facts))
 
 
 def save_checkpoint(path: Path, model: Any, optimizer: Any, scheduler: Any, curve: Curve) -> None:
@@ -40,8 +41,7 @@ def save_checkpoint(path: Path, model: Any, optimizer: Any, scheduler: Any, curv
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, facts)
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
+    sync(partial)
     os.replace(partial, path)
 
 
