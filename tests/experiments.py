@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from selfsame.digests import sha256_file
 
 ROOT = Path(__file__).resolve().parents[1]
+SMALLEST = ROOT / "tests" / "end_to_end" / "smallest.yaml"
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
 
 

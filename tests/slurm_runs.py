@@ -25,6 +25,8 @@ QUICK = (
     "--selfsame-slurm-init-seconds-before-status-checks=1",
     "--selfsame-slurm-max-seconds-between-status-checks=2",
 )
+# The profile as a user has it, but with a shorter wait between looks.
+PROFILE = ("--profile", "profiles/slurm", "--latency-wait", "5", *QUICK)
 
 
 class Line(NamedTuple):

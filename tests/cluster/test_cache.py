@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import ROOT, Project
+from experiments import SMALLEST, Project
 from selfsame.cluster.layout import Cluster
-from slurm_runs import QUICK, Run, environment
+from slurm_runs import PROFILE, Run, environment
 
-EXPERIMENT = ROOT / "tests" / "end_to_end" / "smallest.yaml"
-PROFILE = ("--profile", "profiles/slurm", "--latency-wait", "5", *QUICK)
 pytestmark = pytest.mark.cluster
 
 
@@ -26,10 +24,10 @@ def test_what_a_local_run_kept_comes_back_without_a_job(
     cluster: Cluster, tmp_path: Path, figures: list[str]
 ) -> None:
     cache = tmp_path / "cache"
-    here = Project(tmp_path / "here", EXPERIMENT, SELFSAME_CACHE=str(cache))
+    here = Project(tmp_path / "here", SMALLEST, SELFSAME_CACHE=str(cache))
     status, said = here.run()
     assert status == 0, said
-    there = Project(tmp_path / "there", EXPERIMENT)
+    there = Project(tmp_path / "there", SMALLEST)
     began = time.monotonic()
     run = through_slurm(there, cluster, cache)
     assert run.process.wait(300) == 0, run.log
@@ -46,7 +44,7 @@ def test_what_a_local_run_kept_comes_back_without_a_job(
 
 def test_only_what_is_not_kept_is_submitted(cluster: Cluster, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    project = Project(tmp_path / "p", EXPERIMENT, SELFSAME_CACHE=str(cache))
+    project = Project(tmp_path / "p", SMALLEST, SELFSAME_CACHE=str(cache))
     assert project.run()[0] == 0
     tables = project.tables()
     for entry in cache.glob("objects/??/*"):

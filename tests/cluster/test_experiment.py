@@ -8,14 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import ROOT, Project
+from experiments import SMALLEST, Project
 from selfsame.cluster.layout import Cluster
-from slurm_runs import QUICK, Run, environment, slurm
+from slurm_runs import PROFILE, Run, environment, slurm
 
 pytestmark = pytest.mark.cluster
-
-EXPERIMENT = ROOT / "tests" / "end_to_end" / "smallest.yaml"
-PROFILE = ("--profile", "profiles/slurm", "--latency-wait", "5", *QUICK)
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Finished:
 
 def experiment(folder: Path, cluster: Cluster | None, *options: str) -> Finished:
     """Run the experiment in a folder with a copy of the project."""
-    project = Project(folder, EXPERIMENT)
+    project = Project(folder, SMALLEST)
     began = time.monotonic()
     config = ("--config", f"experiment={project.config}")
     run = Run(folder, environment(cluster), (*options, *config))

@@ -5,19 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments import ROOT, Project
+from experiments import SMALLEST, Project
 from selfsame.cluster.layout import Cluster
-from slurm_runs import QUICK, Run, environment, slurm
+from slurm_runs import PROFILE, Run, environment, slurm
 
 pytestmark = pytest.mark.cluster
 
-EXPERIMENT = ROOT / "tests" / "end_to_end" / "smallest.yaml"
-PROFILE = ("--profile", "profiles/slurm", "--latency-wait", "5", *QUICK)
 LOW = ("--selfsame-slurm-partition", "low")
 
 
 def test_a_preempted_finetune_goes_on(cluster: Cluster, tmp_path: Path) -> None:
-    project = Project(tmp_path / "p", EXPERIMENT)
+    project = Project(tmp_path / "p", SMALLEST)
     target = project.lengthen_the_induction()
     adapter = (project.folder / target).parent
     options = (*PROFILE, *LOW, "--config", f"experiment={project.config}", "--", target)
@@ -33,7 +31,7 @@ def test_a_preempted_finetune_goes_on(cluster: Cluster, tmp_path: Path) -> None:
     restarts = slurm(cluster, "scontrol", "show", "job", job)
     assert "Restarts=1" in restarts
     assert not list(adapter.glob(".checkpoint/*"))
-    undisturbed = Project(tmp_path / "q", EXPERIMENT)
+    undisturbed = Project(tmp_path / "q", SMALLEST)
     undisturbed.lengthen_the_induction()
     assert undisturbed.run("--", target)[0] == 0
     weights = "adapter_model.safetensors"

@@ -6,15 +6,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from experiments import ROOT, Project
-
-EXPERIMENT = ROOT / "tests" / "end_to_end" / "smallest.yaml"
+from experiments import SMALLEST, Project
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     """The tables of a run that nothing befell."""
-    project = Project(tmp_path_factory.mktemp("undisturbed") / "p", EXPERIMENT)
+    project = Project(tmp_path_factory.mktemp("undisturbed") / "p", SMALLEST)
     status, said = project.run()
     assert status == 0, said[-4000:]
     return project.tables()
@@ -23,7 +21,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A copy of the project in which nothing has run."""
-    return Project(tmp_path / "p", EXPERIMENT)
+    return Project(tmp_path / "p", SMALLEST)
 
 
 @pytest.fixture
