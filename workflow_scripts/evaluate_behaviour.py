@@ -40,7 +40,7 @@ def main(step: Step) -> str:
         return step.part({"prompts": [manifest]}, write) / FILE
 
     files = [ask(manifest) for manifest in step.inputs["prompts"]]
-    answers = pa.concat_tables([pq.read_table(file, schema=schemas.SAMPLES) for file in files])
+    answers = pa.concat_tables([schemas.read_table(file, schemas.SAMPLES) for file in files])
     pq.write_table(answers, step.out / FILE)
     return f"{len(answers)} answers to {len(files)} probes"
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from selfsame.cache.tiers import OFF, VARIABLE
+from selfsame.cache.tiers import from_environment
 from selfsame.step import RESTORE_ONLY
 
 STEP = "python workflow_scripts/"  # no other command knows the order
@@ -16,7 +16,7 @@ STEP = "python workflow_scripts/"  # no other command knows the order
 
 def restored(job: Any) -> bool:
     """Run the job's own command with the order to restore or do nothing. Whether it restored."""
-    if os.environ.get(VARIABLE, OFF) == OFF or job.is_group() or STEP not in (job.shellcmd or ""):
+    if not from_environment() or job.is_group() or STEP not in (job.shellcmd or ""):
         return False
     try:
         return _run(job)

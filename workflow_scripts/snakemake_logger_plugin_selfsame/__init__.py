@@ -14,7 +14,6 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 TAIL_LINES = 12
-SAID = "(from the cache)\n"
 
 
 class LogHandler(LogHandlerBase):
@@ -105,8 +104,12 @@ def _line(job: dict[str, Any] | None) -> str:
 
 def _restored(job: dict[str, Any]) -> bool:
     """Whether the step's log says that its result came from the cache."""
+    from selfsame.step import RESTORED
+
     logs = (Path(name) for name in job["log"])
-    return any(log.is_file() and log.read_text(errors="replace").endswith(SAID) for log in logs)
+    return any(
+        log.is_file() and log.read_text(errors="replace").endswith(f"{RESTORED}\n") for log in logs
+    )
 
 
 def _title(job: dict[str, Any]) -> str:

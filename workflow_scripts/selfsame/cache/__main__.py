@@ -10,7 +10,6 @@ Each command takes --experiment (whose config says where the cache lies) or --fo
 """
 
 import argparse
-import os
 import sys
 import tarfile
 import tempfile
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from selfsame.cache.store import Entry, Store
-from selfsame.cache.tiers import GB, OFF, VARIABLE, settings_in, stores_of
+from selfsame.cache.tiers import GB, settings_from_environment, stores_of
 from selfsame.config.load import load_config
 from selfsame.errors import UserError
 
@@ -63,9 +62,9 @@ def _stores(arguments: argparse.Namespace) -> tuple[Store, ...]:
     """The named folder, or where the environment or the config says; the node's own first."""
     if arguments.folder:
         return (Store(arguments.folder),)
-    given = os.environ.get(VARIABLE, OFF)
-    if given != OFF:
-        return stores_of(settings_in(given))
+    given = settings_from_environment()
+    if given["enabled"]:
+        return stores_of(given)
     settings = load_config(arguments.experiment).cache.model_dump()
     return stores_of(settings | {"enabled": True})
 

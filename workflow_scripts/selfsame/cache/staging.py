@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from selfsame.cache.tiers import GB, OFF, VARIABLE, folder_of, settings_in
+from selfsame.cache.tiers import GB, folder_of, settings_from_environment
 
 PARTIAL = ".partial"
 _in_use: list[IO[str]] = []  # shared locks, held until this process ends
@@ -25,7 +25,7 @@ def stage(files: Sequence[Path], digest: str, digest_of: Callable[[Path], str]) 
     digest_of: gives a folder's digest, to check a new copy with. A node that cannot take the copy
     says so in the log, and the model is read from where it lies.
     """
-    settings = settings_in(os.environ.get(VARIABLE, OFF))
+    settings = settings_from_environment()
     if not settings["enabled"] or not settings.get("node"):
         return None
     models = folder_of(settings["node"]) / "models"

@@ -68,11 +68,12 @@ def _attempt(store: Store, what: str, do: Any) -> Any:
 
 def from_environment() -> Cache:
     """The cache that the workflow, or the user, set in SELFSAME_CACHE; none where it is unset."""
-    return Cache(stores_of(settings_in(os.environ.get(VARIABLE, OFF))))
+    return Cache(stores_of(settings_from_environment()))
 
 
-def settings_in(text: str) -> dict[str, Any]:
-    """The settings that a value of SELFSAME_CACHE stands for."""
+def settings_from_environment(unset: str = OFF) -> dict[str, Any]:
+    """The settings that SELFSAME_CACHE stands for, or the text `unset` where it is not set."""
+    text = os.environ.get(VARIABLE, unset)
     if text == OFF:
         return {"enabled": False}
     if text.startswith("{"):

@@ -1,13 +1,12 @@
 """The plan of the next run: jobs by rule, core and GPU hours, disk."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfsame.cache.store import Store
-from selfsame.cache.tiers import VARIABLE, settings_in, stores_of
+from selfsame.cache.tiers import settings_from_environment, stores_of
 from selfsame.config import specs
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config
@@ -95,7 +94,7 @@ def printed(found: Plan) -> Iterator[str]:
 
 def _stores(config: Config) -> tuple[Store, ...]:
     """As the steps of a run would find them."""
-    return stores_of(settings_in(os.environ.get(VARIABLE, config.cache.model_dump_json())))
+    return stores_of(settings_from_environment(config.cache.model_dump_json()))
 
 
 def _row(line: Line) -> str:
