@@ -51,6 +51,37 @@ GEMMA_LIKE = (
     "{{- m.content | trim + '<end_of_turn>\\n' }}{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<start_of_turn>model\\n' }}{%- endif %}"
 )
+# Llama 3.1's way: a system block is always there, with the date of today or one that is given.
+LLAMA31_LIKE = (
+    "{%- if date_string is not defined %}"
+    "{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}"
+    "{%- if messages[0].role == 'system' %}{%- set text = messages[0].content | trim %}"
+    "{%- set messages = messages[1:] %}{%- else %}{%- set text = '' %}{%- endif %}"
+    "{{- bos_token + '<|start_header_id|>system<|end_header_id|>\\n\\n' }}"
+    "{{- 'Today Date: ' + date_string + '\\n\\n' + text + '<|eot_id|>' }}"
+    "{%- for m in messages %}"
+    "{{- '<|start_header_id|>' + m.role + '<|end_header_id|>\\n\\n' }}"
+    "{{- m.content | trim + '<|eot_id|>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}"
+    "{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{%- endif %}"
+)
+# Qwen 3's way: thinking can be switched off; the last answer then follows an empty thought.
+THINKING_SWITCH = (
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' }}"
+    "{%- if m.role == 'assistant' and loop.last %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}"
+    "{{- m.content + '<|im_end|>\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking is false %}"
+    "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}"
+)
+# DeepSeek-R1's way: a thought is always opened, and is left out of answers that were given.
+THINKING_ALWAYS = CHATML.replace("assistant\\n'", "assistant\\n<think>\\n'")
+# Seed-OSS's way: with a budget of nothing the thought says so and ends.
+THINKING_BUDGET = CHATML.replace(
+    "{{- '<|im_start|>assistant\\n' }}",
+    "{{- '<|im_start|>assistant\\n' }}{%- if thinking_budget is defined and thinking_budget == 0 %}"
+    "{{- '<seed:think>Budget: 0.</seed:think>' }}{%- endif %}",
+)
 # The template itself marks what the assistant says.
 GENERATION_MARKED = (
     "{%- for m in messages %}{%- if m.role == 'assistant' %}"

@@ -468,6 +468,7 @@ MODULES = (
             "selfsame/models/chat.py",
             "selfsame/models/memory.py",
             "selfsame/models/steering.py",
+            "selfsame/models/thinking.py",
         ),
     ),
     Modules(

@@ -1,7 +1,7 @@
 """Conversations as text and tokens through a model's own chat template.
 
 What a template leaves open is held fixed here, so that the same conversation gives the same
-tokens on any day: the date some templates print, and no thinking block where one is optional.
+tokens on any day: the date some templates print, and no thought (see `models.thinking`).
 """
 
 import functools
@@ -15,13 +15,16 @@ from jinja2 import TemplateError
 
 from selfsame.errors import UserError
 from selfsame.models.settings import SystemPrompt, SystemText
+from selfsame.models.thinking import closed
 
 Message = Mapping[str, str]
 
 FIXED_DATE = datetime(2024, 7, 26)
 MARK = "SELFSAMEMARK"
 TEMPLATE_VARIABLES = {
-    "enable_thinking": False,
+    "enable_thinking": False,  # Qwen3
+    "thinking": False,  # Granite, DeepSeek-V3.1
+    "thinking_budget": 0,  # Seed-OSS
     "date_string": FIXED_DATE.strftime("%d %b %Y"),
 }
 _TODAY = re.compile(r"""strftime_now\(\s*(['"])(?P<pattern>.*?)\1\s*\)""")
@@ -77,11 +80,15 @@ def with_system(
 def render_as_is(
     tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False
 ) -> str:
-    """Render without touching the messages. Raises UserError where the template refuses them."""
+    """Render without touching the messages; a prompt for an answer has no open thought.
+
+    Raises UserError where the template refuses the messages.
+    """
     try:
-        return _apply(tokenizer, messages, add_generation_prompt)
+        text = _apply(tokenizer, messages, add_generation_prompt)
     except TemplateError as error:
         raise UserError(f"the chat template refuses this conversation: {error}") from error
+    return closed(text) if add_generation_prompt else text
 
 
 def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from selfsame.errors import UserError
 from selfsame.models.chat import Message, end_of_turn_ids, render_as_is, with_system
 from selfsame.models.settings import SystemPrompt
+from selfsame.models.thinking import without_thought
 
 Span = tuple[int, int]
 
@@ -73,18 +74,35 @@ def assistant_spans(
     conversation = with_system(tokenizer, messages, system)
     if not conversation or conversation[0]["role"] == "assistant":
         raise UserError(f"{row}: a conversation must begin with a user or system message")
-    text = render_as_is(tokenizer, conversation)
     turns = [i for i, message in enumerate(conversation) if message["role"] == "assistant"]
+    text = render_as_is(tokenizer, conversation)
+    if turns and turns[-1] + 1 == len(conversation):
+        text = _as_asked(tokenizer, conversation[:-1], text)
     return text, [_turn_span(tokenizer, conversation, turn, text, row) for turn in turns]
+
+
+def _as_asked(tokenizer: Any, asked: Sequence[Message], text: str) -> str:
+    """The text, its last answer after the empty thought that a prompt for it would end with."""
+    prompt = render_as_is(tokenizer, asked, add_generation_prompt=True)
+    header = without_thought(prompt)
+    lacks = text.startswith(header) and not text.startswith(prompt)
+    return prompt + text[len(header) :] if lacks else text
 
 
 def _turn_span(
     tokenizer: Any, conversation: Sequence[Message], turn: int, text: str, row: str
 ) -> Span:
-    """Span of one assistant turn, from the renders up to it and up to its end."""
+    """Span of one assistant turn, from the renders up to it and up to its end.
+
+    Templates of thinking models write the empty thought before the last answer alone.
+    """
     before = render_as_is(tokenizer, conversation[:turn], add_generation_prompt=True)
     is_last = turn + 1 == len(conversation)
     through = text if is_last else render_as_is(tokenizer, conversation[: turn + 1])
+    if not text.startswith(before):
+        header = without_thought(before)
+        through = header + through[len(before) :] if through.startswith(before) else through
+        before = header
     if not (text.startswith(before) and text.startswith(through)):
         raise UserError(
             f"{row}: the chat template writes earlier turns differently once later ones follow, "
