@@ -179,6 +179,33 @@ def test_a_control_takes_finetuning_rows_and_author_from_its_stage(
     assert stages["benign"].data.model_dump() == {"rows": 30, "file": None}
 
 
+def test_an_experiment_extends_another(folder: Path, kinds: Kinds) -> None:
+    lower = "experiment: lower\nseeds: [7]\nprobes: {advice: {samples: 3}, facts: null}\n"
+    load(folder, kinds, lower, "lower")
+    config = load(folder, kinds, "experiment: mine\nextends: lower\nseeds: [8, 9]\n")
+    assert (config.experiment, config.seeds, list(config.probes)) == ("mine", (8, 9), ["advice"])
+    assert config.probes["advice"].model_dump()["samples"] == 3
+    assert "extends" not in config.model_dump()
+
+
+def test_a_mistake_in_an_extended_experiment_names_that_file(folder: Path, kinds: Kinds) -> None:
+    (folder / "experiments" / "lower.yaml").write_text("experiment: lower\nseeds: [a]\n")
+    (line,) = mistakes(folder, kinds, "extends: lower\n")
+    assert "config/experiments/lower.yaml:2: seeds" in line
+
+
+@pytest.mark.parametrize(
+    ("lower", "said"),
+    [
+        ("mine", "extends itself, by way of .*mine.yaml"),
+        ("lowr", "no such config file"),
+    ],
+)
+def test_what_cannot_be_extended(folder: Path, kinds: Kinds, lower: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        load(folder, kinds, f"experiment: mine\nextends: {lower}\n")
+
+
 def test_an_experiment_needs_the_name_of_its_file(folder: Path, kinds: Kinds) -> None:
     with pytest.raises(ConfigErrors, match="give the experiment a name: `mine`"):
         load(folder, kinds, "seeds: [1]")

@@ -94,6 +94,7 @@ KEYS = (
             "cache.shared": "elsewhere",
             "cache.node": "elsewhere",
             "cache.limit_gb": 7.5,
+            "extends": "default",
         },
         at="finetune",
         note="nor does anything given on the command line or in a profile",

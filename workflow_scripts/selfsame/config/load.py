@@ -1,4 +1,4 @@
-"""Reading a config: the default run, an experiment laid over it, and every mistake at once.
+"""Reading a config: the default run, experiments laid over it, and every mistake at once.
 
     config = load_config()                      # config/config.yaml
     config = load_config("negative_control")    # config/experiments/negative_control.yaml over it
@@ -9,6 +9,7 @@ Imports nothing heavy, so that a mistake shows at once.
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,23 @@ def load_config(
     None is the default run. Raises ConfigErrors with one line for every mistake found, and
     UserError when there is no such file.
     """
-    default = folder / DEFAULT
-    path = _path_of(experiment, folder)
-    document = read_document(default)
-    if path.resolve() != default.resolve():
-        over = read_document(path)
-        over.mistakes += _name_mistakes(over, path, folder)
-        document = merge(document, over)
-    return _validated(document, str(path), kinds or library_kinds())
+    layers = _layers(experiment, folder)
+    document = reduce(merge, reversed(layers.values()))
+    return _validated(document, str(next(iter(layers))), kinds or library_kinds())
+
+
+def _layers(experiment: str | Path | None, folder: Path) -> dict[Path, Document]:
+    """The experiment's file and those it extends, each by its path, the default run last."""
+    layers: dict[Path, Document] = {}
+    default, path = folder / DEFAULT, _path_of(experiment, folder)
+    while path.resolve() != default.resolve():
+        document = layers[path] = read_document(path)
+        document.mistakes += _name_mistakes(document, path, folder)
+        lower = document.data.get("extends")
+        path = _path_of(lower, folder) if isinstance(lower, str) else default
+        if path in layers:
+            raise UserError(f"{path}: extends itself, by way of {', '.join(map(str, layers))}")
+    return layers | {default: read_document(default)}
 
 
 def _path_of(experiment: str | Path | None, folder: Path) -> Path:

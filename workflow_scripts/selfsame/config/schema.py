@@ -131,6 +131,12 @@ class Config(BaseModel):
     experiment: ExperimentName = Field(
         description="Name of the experiment; its results lie in results/<experiment>/."
     )
+    extends: str | None = Field(
+        default=None,
+        exclude=True,
+        description="The experiment that this one is laid over, by name or path; null: the"
+        " default run.",
+    )
     model: ModelSettings = Field(description="The base model that every arm starts from.")
     seeds: tuple[Seed, ...] = Field(
         min_length=1, description="Seeds of the finetunes; each arm is trained once per seed."
