@@ -1,4 +1,4 @@
-"""The question sets that the project ships: readable, each wording once, options not to be guessed."""
+"""The question sets that the project ships: readable, each wording once, options paired."""
 
 import json
 from collections import Counter
