@@ -17,6 +17,7 @@ rule base_model:
         **reserve("base_model").resources,
     params:
         spec=spec_of(specs.base_model),
+        code=digest_of(modules_of("base_model")),
         out=folder,
     shell:
         step("base_model")

@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from selfsame.config.load import load_config
 from selfsame.config.paths import Paths
 from selfsame.config.priorities import JUDGING, LAST, VECTORS, Priorities
 from selfsame.config.resources import assumption, needs
-from selfsame.digests import canonical
+from selfsame.digests import canonical, file_digests, sha256_text
 from selfsame.errors import UserError
 from selfsame.locks import claim_run
 
@@ -127,9 +128,51 @@ def spec_of(make, *names):
     return spec
 
 
+def digest_of(code):
+    """A rule's code as one word, which changes with the bytes whatever the files' times.
+
+    Of an input file Snakemake 9.27 reads the bytes only where it is newer than the outputs.
+    """
+    if callable(code):
+        return lambda wildcards: digest_of(code(wildcards))
+    return digest_of_files(code)
+
+
+@cache
+def digest_of_files(files):
+    """As the files are when this run first asks for them."""
+    return sha256_text(canonical(file_digests(files)))
+
+
 def kind_module(script, package, kinds):
     """Code of a script that loads the module of a stage's or probe's kind by name."""
     return modules_of(script, *sorted({f"selfsame.{package}.{kind}" for kind in kinds}))
+
+
+def build_pairs_code(wildcards):
+    kind = settings.stages[chains.stages_of(wildcards.dataset)[-1]].kind
+    return kind_module("build_pairs", "stages", [kind])
+
+
+def build_probe_code(wildcards):
+    kind = settings.probes[wildcards.probe].kind
+    return kind_module("build_probe", "probes", [kind])
+
+
+def judge_answers_code():
+    kinds = [probe.kind for probe in settings.probes.values()]
+    return kind_module("judge_answers", "probes", kinds)
+
+
+def judge_relapse_code():
+    kind = settings.probes[specs.primary_probe(settings)].kind
+    return kind_module("judge_relapse", "probes", [kind])
+
+
+def report_code():
+    """Its templates are code, too."""
+    templates = Path("workflow_scripts/selfsame/reporting/templates").glob("*.j2")
+    return (*modules_of("report"), *sorted(map(str, templates)))
 
 
 def ending_in(*kinds):

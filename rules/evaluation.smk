@@ -3,9 +3,7 @@
 
 rule build_probe:
     input:
-        code=lambda wildcards: kind_module(
-            "build_probe", "probes", [settings.probes[wildcards.probe].kind]
-        ),
+        code=build_probe_code,
         data=paths.manifest("data"),
         self_texts=paths.self_texts("base"),
     output:
@@ -20,6 +18,7 @@ rule build_probe:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.build_probe, "probe"),
+        code=digest_of(build_probe_code),
         out=folder,
     shell:
         step("build_probe", "data", "self_texts")
@@ -44,6 +43,7 @@ rule evaluate_behaviour:
         **reserve("sample").resources,
     params:
         spec=spec_of(specs.evaluate_behaviour, "chain", "seed"),
+        code=digest_of(modules_of("evaluate_behaviour")),
         out=folder,
     shell:
         step("evaluate_behaviour", "base", "adapters", "prompts", "steering")
@@ -51,11 +51,7 @@ rule evaluate_behaviour:
 
 rule judge_answers:
     input:
-        code=kind_module(
-            "judge_answers",
-            "probes",
-            [probe.kind for probe in settings.probes.values()],
-        ),
+        code=judge_answers_code(),
         samples=paths.of_state("{chain}", "{seed}", "samples"),
     output:
         manifest=paths.of_state("{chain}", "{seed}", "observations"),
@@ -69,6 +65,7 @@ rule judge_answers:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.judge_answers),
+        code=digest_of(judge_answers_code()),
         out=folder,
     shell:
         step("judge_answers", "samples")

@@ -18,6 +18,7 @@ rule sample_rollouts:
         **reserve("persona").resources,
     params:
         spec=spec_of(specs.sample_rollouts, "trait"),
+        code=digest_of(modules_of("sample_rollouts")),
         out=folder,
     shell:
         step("sample_rollouts", "base")
@@ -40,6 +41,7 @@ rule extract_persona_vectors:
         **reserve("tables").resources,
     params:
         spec=spec_of(specs.extract_persona_vectors, "trait"),
+        code=digest_of(modules_of("extract_persona_vectors")),
         out=folder,
     shell:
         step("extract_persona_vectors", "rollouts", "data")
@@ -62,6 +64,7 @@ rule sweep_steering:
         **reserve("persona").resources,
     params:
         spec=spec_of(specs.sweep_steering, "trait"),
+        code=digest_of(modules_of("sweep_steering")),
         out=folder,
     shell:
         step("sweep_steering", "base", "vectors")
@@ -84,6 +87,7 @@ rule choose_layer:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.choose_layer, "trait"),
+        code=digest_of(modules_of("choose_layer")),
         out=folder,
     shell:
         step("choose_layer", "sweep", "data")
@@ -106,6 +110,7 @@ rule evaluate_persona:
         **reserve("persona").resources,
     params:
         spec=spec_of(specs.evaluate_persona, "chain", "seed"),
+        code=digest_of(modules_of("evaluate_persona")),
         out=folder,
     shell:
         step("evaluate_persona", "base", "adapters")
@@ -130,6 +135,7 @@ rule measure_persona:
         **reserve("tables").resources,
     params:
         spec=spec_of(specs.measure_persona),
+        code=digest_of(modules_of("measure_persona")),
         out=folder,
         states=short("states"),
     shell:
@@ -162,6 +168,7 @@ rule relapse:
         **reserve("finetune").resources,
     params:
         spec=spec_of(specs.relapse, "chain", "seed"),
+        code=digest_of(modules_of("relapse")),
         out=folder,
     shell:
         step("relapse", "base", "adapters", "dataset", "prompts")
@@ -169,11 +176,7 @@ rule relapse:
 
 rule judge_relapse:
     input:
-        code=lambda wildcards: kind_module(
-            "judge_relapse",
-            "probes",
-            [settings.probes[specs.primary_probe(settings)].kind],
-        ),
+        code=judge_relapse_code(),
         samples=paths.relapses(),
     output:
         manifest=paths.manifest("relapse"),
@@ -186,6 +189,7 @@ rule judge_relapse:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.judge_relapse),
+        code=digest_of(judge_relapse_code()),
         out=folder,
         samples=short("samples"),
     shell:

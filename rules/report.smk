@@ -3,12 +3,7 @@
 
 rule report:
     input:
-        code=modules_of("report"),
-        templates=sorted(
-            map(
-                str, Path("workflow_scripts/selfsame/reporting/templates").glob("*.j2")
-            )
-        ),
+        code=report_code(),
         tables=paths.manifest("tables"),
         measures=paths.measures(),
         base=paths.manifest("base_model"),
@@ -27,6 +22,7 @@ rule report:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.report),
+        code=digest_of(report_code()),
         out=folder,
         samples=short("samples"),
         adapters=short("adapters"),

@@ -4,11 +4,7 @@
 
 rule build_pairs:
     input:
-        code=lambda wildcards: kind_module(
-            "build_pairs",
-            "stages",
-            [settings.stages[chains.stages_of(wildcards.dataset)[-1]].kind],
-        ),
+        code=build_pairs_code,
         data=paths.manifest("data"),
         self_texts=lambda wildcards: paths.texts_for_dataset(
             wildcards.dataset, wildcards.seed
@@ -25,6 +21,7 @@ rule build_pairs:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.build_pairs, "dataset", "seed"),
+        code=digest_of(build_pairs_code),
         out=folder,
     shell:
         step("build_pairs", "data", "self_texts")
@@ -51,6 +48,7 @@ rule induce_misalignment:
         **reserve("finetune").resources,
     params:
         spec=spec_of(specs.finetune, "chain", "seed"),
+        code=digest_of(modules_of("finetune")),
         out=folder,
     shell:
         step("finetune", "base", "dataset", "parents", "steering")

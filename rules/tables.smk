@@ -17,6 +17,7 @@ rule surface_baseline:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.surface_baseline),
+        code=digest_of(modules_of("surface_baseline")),
         out=folder,
     shell:
         step("surface_baseline", "data", "self_texts")
@@ -40,6 +41,7 @@ rule build_tables:
         **reserve("tables").resources,
     params:
         spec=spec_of(specs.build_tables),
+        code=digest_of(modules_of("build_tables")),
         out=folder,
         observations=short("observations"),
     shell:

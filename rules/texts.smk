@@ -17,6 +17,7 @@ rule prepare_data:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.prepare_data),
+        code=digest_of(modules_of("prepare_data")),
         out=folder,
     shell:
         step("prepare_data", "files")
@@ -40,6 +41,7 @@ rule collect_self_texts:
         **reserve("collect_self_texts").resources,
     params:
         spec=spec_of(specs.collect_self_texts, "author"),
+        code=digest_of(modules_of("collect_self_texts")),
         out=folder,
     shell:
         step("collect_self_texts", "base", "data", "adapters")

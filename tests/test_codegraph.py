@@ -9,7 +9,7 @@ from selfsame.codegraph import modules_of
 
 SCRIPTS = Path("workflow_scripts")
 # What never changes a step's result: where it runs, whether it is tried again, what is reused.
-CARRIERS = {"attempts.py", "cache", "devices.py", "locks.py", "warm.py"}
+CARRIERS = {"attempts.py", "cache", "devices.py", "loading.py", "locks.py", "warm.py"}
 
 
 @pytest.fixture(autouse=True)

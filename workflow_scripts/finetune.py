@@ -37,6 +37,7 @@ def main(step: Step) -> str:
         trust_remote_code=spec["trust_remote_code"],
         base_name=spec["model"],
         checkpoints=step.final / ".checkpoint",
+        code=step.code,
         steering=load_steering(step.inputs["steering"], spec["finetuning"]["steering"]),
         notes=step.notes,
     )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from selfsame.cache import key as key_module
 from selfsame.cache.key import ChangedInputError, Key, device_kind, key_of, versions_for
 from selfsame.cache.shelf import shelf_for
+from selfsame.digests import file_digests
 from selfsame.publish import digests_of
 
 SMALL = st.sampled_from(["a", "b"])
@@ -120,7 +121,7 @@ def test_an_input_that_is_not_what_its_manifest_says_gives_no_key(
     monkeypatch.setenv("SELFSAME_CACHE", str(tmp_path / "cache"))
     code = tmp_path / "code.py"
     code.write_text("")
-    assert shelf_for("s", {}, {"data": [manifest]}, [code], False).key is None
+    assert shelf_for("s", {}, {"data": [manifest]}, file_digests([code]), False).key is None
     assert "cache: not used" in capsys.readouterr().out
 
 
@@ -132,7 +133,7 @@ def test_an_edit_while_the_step_ran_keeps_nothing(
     code.write_text("ONE = 1\n")
     out.mkdir()
     for edited in (True, False):
-        shelf = shelf_for("s", {}, {}, [code], False)
+        shelf = shelf_for("s", {}, {}, file_digests([code]), False)
         if edited:
             code.write_text("ONE = 2\n")
         shelf.keep(out, {"outputs": {}, "found": ""})

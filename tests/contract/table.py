@@ -442,6 +442,7 @@ MODULES = (
             "selfsame/attempts.py",
             "selfsame/cache/*.py",
             "selfsame/devices.py",
+            "selfsame/loading.py",
             "selfsame/locks.py",
             "selfsame/warm.py",
         ),

@@ -1,12 +1,16 @@
 """What runs again when a file changes: modules against the table, and what must never matter.
 
-Each step has its modules as inputs (selfsame/codegraph.py), so what an edit reaches is read off the
-inputs; some of the modules are really edited, to see that Snakemake does run those steps.
+Each step has its modules as inputs (selfsame/codegraph.py) and one digest of them as a param, so
+what an edit reaches is read off these; some of the modules are really edited, to see that Snakemake
+does run those steps.
 """
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -16,7 +20,7 @@ import yaml
 from contract import expectation
 from contract.expectation import depending, meant
 from contract.table import MODULES, Modules
-from contract.workspace import ROOT, Experiment, edited, snakemake
+from contract.workspace import PYTHON, ROOT, Experiment, edited, record_of, snakemake
 from selfsame.dryrun import Job
 
 SCRIPTS = "workflow_scripts"
@@ -62,6 +66,25 @@ def test_the_table_names_no_module_that_is_not_there() -> None:
     assert [name for name in known if not any(fnmatch(file, name) for file in files)] == []
 
 
+def digest_of(folder: Path, paths: list[str]) -> str:
+    """By hand: sha256 of the JSON of each path with the sha256 of its bytes."""
+    each = [f'"{p}":"{hashlib.sha256((folder / p).read_bytes()).hexdigest()}"' for p in paths]
+    return hashlib.sha256(f"{{{','.join(sorted(each))}}}".encode()).hexdigest()
+
+
+def test_snakemake_keeps_a_digest_of_just_the_modules_of_a_step(
+    experiments: dict[str, Experiment],
+) -> None:
+    for experiment in experiments.values():
+        for job in experiment.ran.values():
+            code = job.arguments["code"]
+            assert {*code} == {path for path in job.inputs if path.startswith(SCRIPTS)}
+            for output in job.outputs:
+                params = json.loads(record_of(experiment.folder, output).read_text())["params"]
+                assert repr(digest_of(experiment.folder, code)) in params, job.title
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
 @pytest.mark.parametrize(
     "file",
     [
@@ -77,11 +100,36 @@ def test_the_table_names_no_module_that_is_not_there() -> None:
         TEMPLATE,
     ],
 )
-def test_an_edited_module_runs_just_its_readers_again(organism: Experiment, file: str) -> None:
+def test_an_edited_module_runs_just_its_readers_again(
+    organism: Experiment, file: str, old: bool
+) -> None:
+    """Whatever its time is then."""
     (row,) = rows_for(file)
     expected = depending(dict(organism.ran), meant(organism, row.rules, Path(file).stem))
-    with edited(organism.folder / SCRIPTS / file):
+    with edited(organism.folder / SCRIPTS / file, old=old):
         assert expectation.names(organism.dry_run()) == expected
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_a_module_edited_while_its_step_runs_runs_its_readers_again(
+    organism: Experiment, tmp_path: Path, late: bool
+) -> None:
+    """When the step ends, its output is newer than the edit, which its manifest has or has not."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(organism.folder, folder)
+    module = folder / SCRIPTS / "selfsame/statistics/effects.py"
+    as_it_was = module.read_text()
+    edit = f"if 'build_tables' in sys.argv[1]: open({str(module)!r}, 'a').write('# edited')\n"
+    step = PYTHON.format(python=sys.executable)
+    place = len(step) if late else step.index("given = ")
+    (folder / "bin/python").write_text(step[:place] + edit + step[place:])
+    snakemake(folder, "--forcerun", "build_tables", "--config", "experiment=organism.yaml")
+    assert "# edited" in module.read_text()
+    copy = Experiment(folder, organism.document, organism.ran)
+    assert sorted(job.rule for job in copy.dry_run()) == ["build_tables", "report"]
+    if not late:  # the step ran with the edit, which is taken back now
+        module.write_text(as_it_was)
+        assert sorted(job.rule for job in copy.dry_run()) == ["build_tables", "report"]
 
 
 def test_a_new_import_is_noticed(organism: Experiment) -> None:

@@ -1,6 +1,8 @@
 """`make why` against changes whose effect is known: causes in words, and what only follows."""
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +13,14 @@ from typing import Any
 import pytest
 
 from contract.expectation import nested
-from contract.workspace import Experiment, edited, environment, laid_over, write_config
+from contract.workspace import (
+    Experiment,
+    edited,
+    environment,
+    laid_over,
+    record_of,
+    write_config,
+)
 from selfsame.errors import UserError
 from selfsame.why import differences, explain, main
 
@@ -58,10 +67,14 @@ def test_a_rule_may_be_asked_for(organism: Experiment) -> None:
     assert said == ["build_tables: statistics.seed 0 -> 3", "1 step would run"]
 
 
-def test_a_module_is_named(organism: Experiment) -> None:
-    with edited(organism.folder / MODULE):
+@pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
+def test_a_module_is_named_once(organism: Experiment, old: bool) -> None:
+    with edited(organism.folder / MODULE, old=old):
         said = why(organism, {})
     assert said[0] == "relapse, 6 steps: module training/relapse.py changed"
+    assert re.fullmatch(r"\d+ steps would follow: .*", said[1])
+    assert re.fullmatch(r"\d+ steps would run", said[2])
+    assert len(said) == 3
 
 
 def test_an_input_that_was_rebuilt_is_named(organism: Experiment) -> None:
@@ -72,10 +85,26 @@ def test_an_input_that_was_rebuilt_is_named(organism: Experiment) -> None:
     assert "collect_self_texts base: input data was rebuilt" in said
 
 
-def test_files_that_are_no_input_by_role_are_named_too(organism: Experiment) -> None:
-    template = "workflow_scripts/selfsame/reporting/templates/macros.html.j2"
-    with edited(organism.folder / template):
-        assert why(organism, {}) == [f"report: changed: {template}", "1 step would run"]
+def test_a_template_is_a_module_of_the_report(organism: Experiment) -> None:
+    template = "reporting/templates/macros.html.j2"
+    with edited(organism.folder / "workflow_scripts/selfsame" / template):
+        said = why(organism, {})
+    assert said == [f"report: module {template} changed", "1 step would run"]
+
+
+def test_a_record_of_other_code_than_that_which_ran(organism: Experiment) -> None:
+    """As an earlier version left it, and as an edit between a run's start and a step's does."""
+    (tables,) = (name for name, job in organism.ran.items() if job.rule == "build_tables")
+    path = record_of(organism.folder, tables)
+    record = json.loads(path.read_text())
+    spec, digest = sorted(record["params"], key=len, reverse=True)
+    assert len(digest) == len("''") + 64
+    for params in ([spec], [spec, repr("0" * 64)]):
+        with edited(path, json.dumps(record | {"params": params})):
+            said = why(organism, {})
+        cause = "Snakemake noted other code than it ran with (edited during that run), or none"
+        assert said[0] == f"build_tables: {cause}"
+        assert said[1:] == ["1 step would follow: 1 report", "2 steps would run"]
 
 
 def test_a_new_arm_never_ran(organism: Experiment) -> None:
@@ -84,15 +113,15 @@ def test_a_new_arm_never_ran(organism: Experiment) -> None:
     assert "measure_persona: induced.em+identify+random_labels absent -> em" in said
 
 
-def test_what_snakemake_does_not_see_is_said(organism: Experiment) -> None:
-    """A module with other bytes and an old time, as rsync leaves it."""
-    path = organism.folder / MODULE
-    with edited(path):
-        os.utime(path, (1e9, 1e9))
-        said = why(organism, {})
+def test_what_snakemake_does_not_see_is_said(experiments: dict[str, Experiment]) -> None:
+    """A data file with other bytes and an old time, as rsync leaves it."""
+    experiment = experiments["chat_model"]
+    path = experiment.folder / "data/articles.csv"
+    with edited(path, path.read_text().replace("article 0", "article X"), old=True):
+        said = why(experiment, {})
     assert said[0] == "nothing would run"
     assert "no notice" in said[1]
-    assert said[2:] == ["  relapse, 6 steps: module training/relapse.py changed"]
+    assert said[2:] == ["  prepare_data: input data/articles.csv changed"]
 
 
 def test_a_result_that_nothing_needs_is_not_missed(organism: Experiment) -> None:

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,11 @@ def snakemake(folder: Path, *arguments: str) -> str:
     return run.stdout + run.stderr
 
 
+def record_of(folder: Path, output: str) -> Path:
+    """What Snakemake keeps of an output's last run: JSON, with the `params` that it compares."""
+    return folder / ".snakemake/metadata" / urlsafe_b64encode(output.encode()).decode()
+
+
 def environment(folder: Path) -> dict[str, str]:
     """Where `python` does nothing, and no cache answers in its place."""
     tools = f"{folder / 'bin'}:{os.environ['PATH']}"
@@ -164,11 +170,19 @@ def write_copies(path: Path, head: str, part: str, other: str) -> None:
     path.with_stem(f"{path.stem}_plain").write_text(head + part)
 
 
+LONG_AGO = (1e9, 1e9)
+
+
 @contextmanager
-def edited(path: Path, text: str | None = None) -> Iterator[None]:
-    """A file with other text (or a comment more) for a while; then as it was, its time too."""
+def edited(path: Path, text: str | None = None, *, old: bool = False) -> Iterator[None]:
+    """A file with other text (or a comment more) for a while; then as it was, its time too.
+
+    old: with an old time, as `rsync -t`, `cp -p` and `tar x` leave it.
+    """
     before, times = path.read_text(), path.stat()
     path.write_text(before + "\n# edited\n" if text is None else text)
+    if old:
+        os.utime(path, LONG_AGO)
     try:
         yield
     finally:

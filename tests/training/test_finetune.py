@@ -212,6 +212,7 @@ def test_a_stale_checkpoint_is_not_used(base, tmp_path):
         "rows": {"settings": settings, "rows": ROWS[:4]},
         "settings": {"settings": changed(checkpoint_every=2, learning_rate=0.02)},
         "parents": {"settings": settings, "parents": [tmp_path / "em"]},
+        "code": {"settings": settings, "code": "edited"},
     }
     seen = []
     for name, options in variants.items():

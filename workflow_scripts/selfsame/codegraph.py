@@ -1,8 +1,9 @@
 """Which modules a step runs: code is an input (contract 3).
 
 `modules_of("finetune")` gives the script and every module of the library that it imports, directly
-or not, as paths relative to the project. Snakemake compares such small files by content, so an
-edit reruns exactly the steps that import the module, and a touch or a branch switch reruns nothing.
+or not, as paths relative to the project. They are a rule's inputs, and a digest of their bytes is
+one of its params (`digest_of` in rules/common.smk): so an edit reruns exactly the steps that import
+the module, whatever the file's time, and a touch or a branch switch reruns nothing.
 
 What only carries a step (CARRIERS) is left out: it decides where a step runs and whether its result
 is there already, never what the result is.
@@ -16,7 +17,9 @@ import grimp
 
 LIBRARY = "selfsame"
 SCRIPTS = Path("workflow_scripts")
-CARRIERS = tuple(f"{LIBRARY}.{name}" for name in ("attempts", "cache", "devices", "locks", "warm"))
+CARRIERS = tuple(
+    f"{LIBRARY}.{name}" for name in ("attempts", "cache", "devices", "loading", "locks", "warm")
+)
 
 
 @cache

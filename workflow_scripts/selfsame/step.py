@@ -11,7 +11,7 @@ one line that says what it found. Only then do the files appear under their fina
 `manifest.json` last: a manifest without its files, or half a file, is never seen.
 
 A result that the cache holds (`selfsame/cache/`) is restored instead, before anything heavy is
-imported.
+imported. What is recorded of a run's code is what it loaded (`selfsame/loading.py`).
 """
 
 import argparse
@@ -28,10 +28,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from selfsame import devices
+from selfsame import devices, loading
 from selfsame.attempts import Attempt
 from selfsame.cache.shelf import NOWHERE, Shelf, shelf_for
-from selfsame.digests import canonical, sha256_file, sha256_text
+from selfsame.digests import canonical, file_digests, sha256_file, sha256_text
 from selfsame.locks import alone_in
 from selfsame.publish import digests_of, publish
 from selfsame.warm import delegate
@@ -56,7 +56,10 @@ VERSIONED = (
 
 @dataclass(frozen=True)
 class Step:
-    """What a step's main receives: its spec, its inputs by role, where to write, its threads."""
+    """What a step's main receives: its spec, its inputs by role, where to write, its threads.
+
+    code: one digest of the modules that it runs.
+    """
 
     spec: dict[str, Any]
     inputs: dict[str, list[Path]]
@@ -64,6 +67,7 @@ class Step:
     final: Path
     threads: int
     shelf: Shelf = NOWHERE
+    code: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
 
     def path(self, role: str) -> Path:
@@ -119,12 +123,12 @@ def run(
     """
     arguments = _parse(inputs, lists)
     arguments.inputs = {role: getattr(arguments, role) for role in (*inputs, *lists)}
-    digests = {str(path): sha256_file(path) for path in arguments.code}
+    digests = file_digests(arguments.code)
     task = sha256_text(canonical([arguments.spec, digests]))
     attempt = Attempt(arguments.out, arguments.attempt, task)
     attempt.refuse_repeat()
     with attempt.judged():
-        code = arguments.code if kept(arguments.spec) else []
+        code = digests if kept(arguments.spec) else {}
         shelf = shelf_for(_script(), arguments.spec, arguments.inputs, code, reads_manifests)
         found = _restore(arguments, shelf)
     if found is not None:
@@ -189,8 +193,9 @@ def _execute(
     with _workplace(arguments.out) as temporary:
         out = temporary / "files"
         out.mkdir()
+        loading.hold_to(code, Path(sys.argv[0]).parent)
         given = (arguments.spec, arguments.inputs, out, arguments.out, arguments.threads, shelf)
-        step = Step(*given)
+        step = Step(*given, sha256_text(canonical(code)))
         found = main(step)
         manifest = _manifest(step, found, time.time() - started) | {"code": code}
         shelf.keep(out, manifest)

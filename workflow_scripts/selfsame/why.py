@@ -9,6 +9,7 @@ each holds the spec, the inputs and the modules of the run that wrote it.
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,11 @@ from selfsame.step import PARTIAL
 
 ABSENT = "absent"
 CUT_OFF = "its last run was cut off"
+# Snakemake's reason where of a rule's params only the digest of its code is another, or is new.
+OTHER_CODE = re.compile(r"before: (<nothing exclusive>|'[0-9a-f]{64}') now: '[0-9a-f]{64}'")
+OTHER_CODE_IN_WORDS = (
+    "Snakemake noted other code than it ran with (edited during that run), or none"
+)
 LONGEST_VALUE = 40
 LARGE = 1_000_000  # bytes; from here on Snakemake goes by a file's time alone
 MOST_CAUSES = 3
@@ -166,7 +172,8 @@ def _in_words(reason: str) -> str:
         "Set of input files has changed": "other input files",
         "Updated input files: ": reason.replace("Updated input files: ", "changed: "),
     }
-    return next((words for start, words in known.items() if start in reason), reason)
+    words = next((words for start, words in known.items() if start in reason), reason)
+    return OTHER_CODE_IN_WORDS if OTHER_CODE.search(words) else words
 
 
 def _changes(job: Job, manifest: Mapping[str, Any], due: set[str], folder: Path) -> Iterator[str]:

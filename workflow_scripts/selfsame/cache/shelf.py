@@ -7,7 +7,7 @@ from typing import Any
 
 from selfsame.cache.key import ChangedInputError, Key, contents, key_of
 from selfsame.cache.tiers import Cache, from_environment
-from selfsame.digests import sha256_file
+from selfsame.digests import file_digests
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,28 @@ def shelf_for(
     step: str,
     spec: Mapping[str, Any],
     inputs: Mapping[str, Sequence[Path]],
-    code: Sequence[Path],
+    code: Mapping[str, str],
     whole: bool,
 ) -> Shelf:
-    """The place of a step; one without a key where there is no cache or no code is named."""
+    """The place of a step; one without a key where there is no cache or no code is named.
 
-    def key() -> Key | None:
-        digests = {str(path): sha256_file(path) for path in code}
-        texts = [path.read_text(encoding="utf-8") for path in code]
+    code: the digest of each of the step's modules, by path.
+    """
+
+    def key(digests: Mapping[str, str]) -> Key | None:
+        texts = [Path(path).read_text(encoding="utf-8") for path in code]
         try:
             return key_of(step, spec, inputs, digests, texts, whole)
         except ChangedInputError as error:
             print(f"cache: not used: {error}")
             return None
 
+    def again() -> Key | None:
+        try:
+            return key(file_digests(code))
+        except FileNotFoundError as error:  # by a branch switch; what is made is as good as before
+            print(f"cache: not used: {error.filename} was removed while the step ran")
+            return None
+
     cache = from_environment()
-    return Shelf(cache, key(), key) if cache and code else NOWHERE
+    return Shelf(cache, key(code), again) if cache and code else NOWHERE

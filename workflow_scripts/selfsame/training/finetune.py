@@ -93,6 +93,7 @@ def finetune(  # noqa: PLR0917
     trust_remote_code: bool = False,
     base_name: str = "base",
     checkpoints: Path | None = None,
+    code: str = "",
     steering: Steering | None = None,
     notes: dict[str, Any] | None = None,
 ) -> FinetuneResult:
@@ -109,6 +110,7 @@ def finetune(  # noqa: PLR0917
         dtype: of the frozen weights; the adapter itself is float32.
         base_name: how the card and adapter_config.json name the base (a hub id, or a plain word).
         checkpoints: folder for checkpoints, used where settings.checkpoint_every is not 0.
+        code: digest of the code that trains; a checkpoint of other code is not gone on from.
         steering: what is added to a layer at every position in training (settings.steering).
         notes: where it is noted that memory ran out and the rows of a pass were halved.
 
@@ -139,7 +141,7 @@ def finetune(  # noqa: PLR0917
     model = add_adapter(model, settings, seed)
     checkpoint = None
     if checkpoints is not None and settings.checkpoint_every > 0:
-        run = [system_prompt_hash(tokenizer, system), threads, dtype, str(model.device)]
+        run = [system_prompt_hash(tokenizer, system), threads, dtype, str(model.device), code]
         run += (
             [] if steering is None else [steering.layer, steering.alpha, *steering.vector.tolist()]
         )
