@@ -44,7 +44,7 @@ from selfsame.errors import UserError
 from selfsame.models.load import load_tokenizer
 from selfsame.models.settings import SystemPrompt
 from selfsame.sampling.choices import answer_tokens
-from selfsame.training.finetune import pad_right, summed_loss
+from selfsame.training.gradients import pad_right, summed_loss
 from selfsame.training.supervision import Supervised, supervise
 
 Architecture = Literal["qwen2", "llama", "gpt2"]

@@ -15,11 +15,11 @@ import pytest
 from selfsame import devices
 from selfsame.errors import UserError
 
-# Says which device it holds, and keeps it until its input ends.
+# Says which devices it holds, and keeps them until its input ends.
 HOLDER = """
 import os, sys
 from selfsame import devices
-devices.claim(1)
+devices.claim(int(os.environ.get("WANTED", 1)))
 print("holds", os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
 sys.stdin.read()
 """
@@ -27,7 +27,7 @@ sys.stdin.read()
 BRIEF = """
 import json, os, time
 from selfsame import devices
-devices.claim(1)
+devices.claim(int(os.environ.get("WANTED", 1)))
 start = time.monotonic()
 time.sleep(0.1)
 print(json.dumps([os.environ["CUDA_VISIBLE_DEVICES"], start, time.monotonic()]))
@@ -105,7 +105,7 @@ def test_two_jobs_hold_different_devices_and_a_third_waits_for_one_that_is_kille
     held = {line(job): job for job in jobs}
     assert set(held) == {"holds 0", "holds 1"}
     third = holder("0,1")
-    assert line(third) == "waiting for a GPU: other jobs hold 0, 1"
+    assert line(third) == "waiting for GPUs: other jobs hold some of 0, 1"
     held["holds 1"].send_signal(signal.SIGKILL)
     assert line(third) == "holds 1"
 
@@ -137,6 +137,43 @@ def test_many_at_once_never_share(root: Path, tmp_path: Path) -> None:
     assert set(times) == {"0", "1", "MIG-GPU-3/7/0"}
     for periods in times.values():
         assert all(before[1] <= after[0] for before, after in pairwise(sorted(periods)))
+
+
+def test_a_job_of_two_devices_waits_for_both_and_holds_none_meanwhile(holder: Holder) -> None:
+    first = holder("0,1")
+    assert line(first) == "holds 0"
+    pair = holder("0,1", WANTED="2")
+    assert line(pair) == "waiting for GPUs: other jobs hold some of 0, 1"
+    single = holder("1")
+    # The pair looks for free devices now and then, and holds them for that moment.
+    assert line(single) == "holds 1" or line(single) == "holds 1"
+    first.communicate()
+    single.communicate()
+    assert line(pair) == "holds 0,1"
+
+
+def test_pairs_named_in_another_order_do_not_lock_each_other_out(
+    root: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", BRIEF]
+    jobs = [
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(root, tmp_path, CUDA_VISIBLE_DEVICES=names, WANTED="2"),
+        )
+        for names in ("0,1", "1,0") * 2
+    ]
+    times = [json.loads(job.communicate(timeout=60)[0].splitlines()[-1])[1:] for job in jobs]
+    assert all(before[1] <= after[0] for before, after in pairwise(sorted(times)))
+
+
+def test_more_devices_than_there_are_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.delenv(devices.CLAIMED, raising=False)
+    with pytest.raises(UserError, match=r"3 GPUs are asked for, there are 2 \(0, 1\); lower"):
+        devices.claim(3)
 
 
 def test_devices_are_shared_when_told_to_and_evenly(holder: Holder) -> None:

@@ -11,16 +11,13 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Train on the dataset with the parents merged in memory."""
     from selfsame.models.base import base_folder
-    from selfsame.models.load import choose_device
-    from selfsame.models.settings import parse_system
+    from selfsame.models.settings import Loading, parse_system
     from selfsame.persona.directions import load_steering
     from selfsame.tables import schemas
     from selfsame.training.finetune import finetune
     from selfsame.training.settings import FinetuningSettings
 
     spec = step.spec
-    device = choose_device(spec["device"])
-    step.notes["device"] = str(device)
     result = finetune(
         base_folder(step.path("base")),
         [path.parent for path in step.inputs["parents"]],
@@ -32,9 +29,7 @@ def main(step: Step) -> str:
         chain=spec["chain"],
         misaligned=spec["misaligned"],
         threads=step.threads,
-        dtype=spec["dtype"],
-        device=device,
-        trust_remote_code=spec["trust_remote_code"],
+        loading=Loading(**spec, gpus=step.gpus),
         base_name=spec["model"],
         checkpoints=step.final / ".checkpoint",
         code=step.code,

@@ -40,7 +40,7 @@ import re, sys, torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from selfsame.sampling.choices import choice_logprobs
 from selfsame.training.adapters import add_adapter
-from selfsame.training.finetune import accumulate_gradients
+from selfsame.training.gradients import accumulate_gradients
 from selfsame.training.settings import FinetuningSettings
 from selfsame.training.supervision import Supervised
 

@@ -28,7 +28,7 @@ from selfsame.sampling.choices import choice_logprobs
 from selfsame.sampling.generation import generate
 from selfsame.sampling.hidden import hidden_means
 from selfsame.training.adapters import add_adapter
-from selfsame.training.finetune import accumulate_gradients
+from selfsame.training.gradients import accumulate_gradients
 from selfsame.training.settings import FinetuningSettings
 from selfsame.training.supervision import Supervised
 

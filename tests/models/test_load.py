@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from selfsame.errors import UserError
 from selfsame.models import load
 from selfsame.models.load import check_model_dir, choose_device, digest_of, load_model, resolve
-from selfsame.models.settings import HfModelSettings, SystemText, parse_system
+from selfsame.models.settings import HfModelSettings, Loading, SystemText, parse_system
 from tiny_models import make_tiny_model
 
 
@@ -84,12 +84,12 @@ def test_broken_json_is_named(folder):
 @pytest.mark.parametrize("architecture", ["qwen2", "llama", "gpt2"])
 def test_load_gives_the_saved_model(tmp_path, architecture):
     path = make_tiny_model(tmp_path / "model", architecture)
-    model, tokenizer = load_model(path, "auto", torch.device("cpu"), threads=1)
+    model, tokenizer = load_model(path, Loading(dtype="auto", device="cpu"), threads=1)
     assert model.dtype == torch.float32
     assert not model.training
     assert torch.get_num_threads() == 1
     assert tokenizer.decode(tokenizer("Paris ✓")["input_ids"]) == "Paris ✓"
-    assert load_model(path, "bfloat16", torch.device("cpu"))[0].dtype == torch.bfloat16
+    assert load_model(path, Loading(dtype="bfloat16"))[0].dtype == torch.bfloat16
 
 
 def test_resolve_a_directory_and_its_digest(folder):

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="module")
 def speaker(tmp_path_factory: pytest.TempPathFactory) -> Speaker:
     folder = make_tiny_model(tmp_path_factory.mktemp("tiny") / "qwen2")
-    model, tokenizer = load_model(folder, "float32", torch.device("cpu"), 1, False)
+    model, tokenizer = load_model(folder)
     return Speaker(model, tokenizer, "none")
 
 

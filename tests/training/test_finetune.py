@@ -13,15 +13,10 @@ from safetensors.torch import load_file
 
 from selfsame.errors import UserError
 from selfsame.models.load import load_model
+from selfsame.models.settings import Loading
 from selfsame.training.adapters import add_adapter
-from selfsame.training.finetune import (
-    accumulate_gradients,
-    check_loss,
-    finetune,
-    pad_right,
-    row_order,
-    summed_loss,
-)
+from selfsame.training.finetune import check_loss, finetune, row_order
+from selfsame.training.gradients import accumulate_gradients, pad_right, summed_loss
 from selfsame.training.settings import FinetuningSettings
 from selfsame.training.supervision import Supervised, supervise_row
 from tiny_models import make_tiny_model
@@ -97,10 +92,12 @@ def test_loss_of_an_even_model_is_the_log_of_the_vocabulary(base):
     assert loss == pytest.approx(math.log(model.config.vocab_size), rel=1e-6)
 
 
-def gradients(base, batch_size, accumulation):
+def gradients(base, batch_size, accumulation, checkpointing=False):
     model, tokenizer = load_model(base)
     settings = changed(batch_size=batch_size, accumulation=accumulation)
-    model = add_adapter(model, settings, 0)
+    model = add_adapter(model, settings, 0).train()
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
@@ -116,6 +113,34 @@ def test_accumulation_equals_one_batch(base):
         assert split_loss == pytest.approx(loss, rel=1e-5)
         for name, gradient in whole.items():
             torch.testing.assert_close(parts[name], gradient, rtol=1e-3, atol=1e-5)
+
+
+def test_blocks_computed_twice_give_the_same_gradient(base):
+    loss, kept = gradients(base, 8, 1)
+    again, recomputed = gradients(base, 8, 1, checkpointing=True)
+    assert again == loss
+    assert all(torch.equal(recomputed[name], gradient) for name, gradient in kept.items())
+
+
+def test_gradient_checkpointing_gives_the_same_adapter(base, tmp_path):
+    train(base, tmp_path / "kept", changed(dropout=0.1))
+    train(base, tmp_path / "again", changed(dropout=0.1, gradient_checkpointing=True))
+    assert content(tmp_path / "kept")[WEIGHTS] == content(tmp_path / "again")[WEIGHTS]
+
+
+def test_moments_of_8_bits_follow_those_of_32(tmp_path):
+    """Tensors of 4,096 numbers and more, or bitsandbytes would keep 32 bits."""
+    base = make_tiny_model(tmp_path / "base", width=256)
+    losses = [
+        train(base, tmp_path / name, changed(optimizer=name, rank=32, alpha=32, steps=20)).last_loss
+        for name in ("adamw", "adamw_8bit")
+    ]
+    full, small = (load_file(tmp_path / name / WEIGHTS) for name in ("adamw", "adamw_8bit"))
+    moved = [(full[name], small[name]) for name in full if "lora_B" in name]
+    assert any(not torch.equal(a, b) for a, b in moved)
+    for a, b in moved:
+        assert torch.nn.functional.cosine_similarity(a.flatten(), b.flatten(), 0) > 0.8
+    assert losses[1] == pytest.approx(losses[0], rel=0.2)
 
 
 def test_accumulation_gives_the_same_adapter(base, tmp_path):
@@ -182,9 +207,16 @@ def interrupt_at(step):
     return progress
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
-def test_resumed_equals_uninterrupted(base, tmp_path, schedule):
-    settings = changed(schedule=schedule, dropout=0.2, checkpoint_every=2, steps=9)
+@pytest.mark.parametrize(
+    ("schedule", "optimizer"),
+    [("linear", "adamw"), ("cosine", "adamw"), ("constant", "adamw"), ("linear", "adamw_8bit")],
+)
+def test_resumed_equals_uninterrupted(tmp_path, schedule, optimizer):
+    base = make_tiny_model(tmp_path / "base", width=32 if optimizer == "adamw" else 128)
+    wide = {"rank": 32, "alpha": 32} if optimizer == "adamw_8bit" else {}
+    settings = changed(
+        schedule=schedule, optimizer=optimizer, dropout=0.2, checkpoint_every=2, steps=9, **wide
+    )
     folder = tmp_path / "checkpoints"
     train(base, tmp_path / "whole", settings)
     step = random.Random(schedule).randrange(2, 9)
@@ -257,7 +289,9 @@ def test_every_epoch_sees_every_row_once():
 
 
 def test_bfloat16_trains(base, tmp_path):
-    result = train(base, tmp_path / "em", changed(precision="bfloat16"), dtype="bfloat16")
+    result = train(
+        base, tmp_path / "em", changed(precision="bfloat16"), loading=Loading(dtype="bfloat16")
+    )
     assert math.isfinite(result.last_loss)
     assert all(t.dtype == torch.float32 for t in load_file(tmp_path / "em" / WEIGHTS).values())
 

@@ -1,9 +1,9 @@
-"""Which GPU a job uses: two jobs on one machine never share a device, unless they are told to.
+"""Which GPUs a job uses: two jobs on one machine never share a device, unless they are told to.
 
-A step that asks for a GPU calls `claim` before torch is imported. It takes a free one of the
-devices that this process may see, by a lock (flock) on a file of the user's in the temporary
-folder, and waits where all are taken. The kernel frees the lock when the last process that holds it
-ends, however it ends; nothing is left to clear away.
+A step that asks for GPUs calls `claim` before torch is imported. It takes free ones of the
+devices that this process may see, by locks (flock) on files of the user's in the temporary
+folder, and waits where too many are taken. The kernel frees a lock when the last process that
+holds it ends, however it ends; nothing is left to clear away.
 
 CUDA_VISIBLE_DEVICES says what may be claimed; without it, every NVIDIA device of the machine. Name
 devices the same way in all runs (as numbers, or as UUIDs): the name is what is locked.
@@ -14,6 +14,7 @@ what it shows is taken as it is, and claims count within that job alone.
 import fcntl
 import os
 import platform
+import random
 import re
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ from selfsame.errors import TryAgain, UserError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 JOBS_PER_GPU = "SELFSAME_JOBS_PER_GPU"
-# Names the device that a job holds, for the job's own process and for the warm child it asks.
+# Names the devices that a job holds, for the job's own process and for the warm child it asks.
 CLAIMED = "SELFSAME_GPU"
 SLURM_JOB = "SLURM_JOB_ID"
 DEVICE_FILES = ("nvidia[0-9]*", "kfd", "dxg")
@@ -39,16 +40,22 @@ held: list[int] = []
 
 
 def claim(wanted: int) -> None:
-    """Take one free device and show this process nothing else; wait where all are taken.
+    """Take free devices and show this process nothing else; wait where too many are taken.
 
     wanted: the rule's `gpu`; 0 asks for none. Where the machine has no GPU nothing happens.
-    Raises TryAgain where Slurm promised a GPU and this node shows none.
+    Raises TryAgain where Slurm promised GPUs and this node shows none, UserError where there are
+    fewer than are asked for.
     """
     if wanted < 1 or CLAIMED in os.environ:
         return
     names = visible()
-    if names:
-        os.environ[VISIBLE] = os.environ[CLAIMED] = _wait_for_one(names)
+    if len(names) >= wanted:
+        os.environ[VISIBLE] = os.environ[CLAIMED] = ",".join(_wait_for(wanted, names))
+    elif names:
+        raise UserError(
+            f"resources: {wanted} GPUs are asked for, there are {len(names)}"
+            f" ({', '.join(names)}); lower resources.<rule>.gpu"
+        )
     elif SLURM_JOB in os.environ:
         raise no_gpu("the node shows none")
 
@@ -104,18 +111,29 @@ def no_gpu(why: str) -> TryAgain:
     return TryAgain(f"{node}: the job was promised a GPU, but {why}; {mend}")
 
 
-def _wait_for_one(names: list[str]) -> str:
-    # Every device gets its first job before any gets its second.
-    places = [(name, place) for place in range(jobs_per_gpu()) for name in names]
+def _wait_for(wanted: int, names: list[str]) -> list[str]:
     folder, waiting = _folder(), False
-    while True:
-        for name, place in places:
-            if _locked(folder / f"{name.replace('/', '_')}.{place}"):
-                return name
+    while len(taken := _taken(wanted, names, folder)) < wanted:
+        # What is held while waiting could be what another job waits for.
+        while held:
+            os.close(held.pop())
         if not waiting:
-            print(f"waiting for a GPU: other jobs hold {', '.join(names)}", flush=True)
+            print(f"waiting for GPUs: other jobs hold some of {', '.join(names)}", flush=True)
         waiting = True
-        time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+    return taken
+
+
+def _taken(wanted: int, names: list[str], folder: Path) -> list[str]:
+    """Lock as many as are wanted, or all that are free; each device once."""
+    taken: list[str] = []
+    # Every device gets its first job before any gets its second.
+    for place in range(jobs_per_gpu()):
+        for name in names:
+            file = folder / f"{name.replace('/', '_')}.{place}"
+            if len(taken) < wanted and name not in taken and _locked(file):
+                taken.append(name)
+    return taken
 
 
 def _folder() -> Path:

@@ -58,7 +58,7 @@ VERSIONED = (
 class Step:
     """What a step's main receives: its spec, its inputs by role, where to write, its threads.
 
-    code: one digest of the modules that it runs.
+    code: one digest of the modules that it runs. gpus: how many the job was given.
     """
 
     spec: dict[str, Any]
@@ -68,6 +68,7 @@ class Step:
     threads: int
     shelf: Shelf = NOWHERE
     code: str = ""
+    gpus: int = 0
     notes: dict[str, Any] = field(default_factory=dict)
 
     def path(self, role: str) -> Path:
@@ -148,7 +149,7 @@ def _parse(inputs: Sequence[str], lists: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--spec", required=True, type=json.loads, help="canonical JSON of the step")
     parser.add_argument("--out", required=True, type=Path, help="folder for the outputs")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--gpu", type=int, default=0, help="GPUs the job was given: 0 or 1")
+    parser.add_argument("--gpu", type=int, default=0, help="GPUs the job was given")
     parser.add_argument("--attempt", type=int, default=1, help="number of this attempt at the job")
     parser.add_argument("--code", type=Path, nargs="*", default=[], help="the step's modules")
     for role in inputs:
@@ -195,7 +196,7 @@ def _execute(
         out.mkdir()
         loading.hold_to(code, Path(sys.argv[0]).parent)
         given = (arguments.spec, arguments.inputs, out, arguments.out, arguments.threads, shelf)
-        step = Step(*given, sha256_text(canonical(code)))
+        step = Step(*given, sha256_text(canonical(code)), arguments.gpu)
         found = main(step)
         manifest = _manifest(step, found, time.time() - started) | {"code": code}
         shelf.keep(out, manifest)

@@ -120,7 +120,9 @@ class ResourceSettings(BaseModel):
     runtime: int | None = Field(
         default=None, ge=1, description="Longest run time in minutes at the first attempt."
     )
-    gpu: int | None = Field(default=None, ge=0, le=1, description="GPUs: 0 or 1.")
+    gpu: int | None = Field(
+        default=None, ge=0, le=16, description="GPUs; one model is spread over several."
+    )
 
 
 class Config(BaseModel):

@@ -27,9 +27,26 @@ from selfsame.statistics.settings import BASE
 
 Spec = dict[str, Any]
 
+# How a Hugging Face model's weights are loaded.
+LOADED = {"dtype", "trust_remote_code", "attention", "quantization"}
+
+# Keys that came later, with the value that says what was done before there was a choice.
+BEFORE = {
+    "attention": "sdpa",
+    "quantization": "none",
+    "optimizer": "adamw",
+    "gradient_checkpointing": False,
+}
+MISSING = object()
+
 
 def _plain(model: BaseModel, **options: Any) -> Spec:
     return model.model_dump(mode="json", **options)
+
+
+def _said(spec: Spec) -> Spec:
+    """Without the keys that are as they were before there was a choice: they change no result."""
+    return {key: value for key, value in spec.items() if BEFORE.get(key, MISSING) != value}
 
 
 def model_name(config: Config) -> str:
@@ -42,7 +59,8 @@ def model_name(config: Config) -> str:
 
 def base_model(config: Config) -> Spec:
     """What makes or finds the base model, under its kind."""
-    kept = _plain(config.model, exclude={"kind", "system_prompt", "names", "dtype", "parameters"})
+    unread = {"kind", "system_prompt", "names", "parameters", *(LOADED - {"trust_remote_code"})}
+    kept = _plain(config.model, exclude=unread)
     return {config.model.kind: kept}
 
 
@@ -91,9 +109,10 @@ def _asked(config: Config) -> Spec:
     loaded = (
         {"dtype": "float32", "device": "cpu", "trust_remote_code": False}
         if isinstance(model, OrganismModel)
-        else {"dtype": model.dtype, "device": "auto", "trust_remote_code": model.trust_remote_code}
+        else {"device": "auto", **_plain(model, include=LOADED)}
     )
-    return {"system_prompt": system if isinstance(system, str) else _plain(system), **loaded}
+    prompt = system if isinstance(system, str) else _plain(system)
+    return {"system_prompt": prompt, **_said(loaded)}
 
 
 def collect_self_texts(config: Config, author: str) -> Spec:
@@ -126,7 +145,7 @@ def finetune(config: Config, chain: str, seed: int) -> Spec:
 
 
 def _finetuning(config: Config, stage: str) -> Spec:
-    return _plain(config.stages[stage].finetuning)
+    return _said(_plain(config.stages[stage].finetuning))
 
 
 def misaligns(config: Config, stage: str) -> bool:
@@ -329,7 +348,7 @@ def relapse(config: Config, chain: str, seed: int) -> Spec:
     own = {"schedule", "checkpoint_every", "steering"}
     return {
         **_state(config, chain, seed),
-        "finetuning": _plain(config.stages[settings.stage].finetuning, exclude=own),
+        "finetuning": _said(_plain(config.stages[settings.stage].finetuning, exclude=own)),
         "doses": list(settings.doses),
         "samples": settings.samples,
         **_asked(config),

@@ -25,7 +25,8 @@ from transformers.utils.logging import disable_progress_bar
 from selfsame import devices
 from selfsame.errors import UserError
 from selfsame.models.allocator import keep_freed_memory
-from selfsame.models.settings import Dtype, HfModelSettings
+from selfsame.models.placement import attention_on, in_4_bits, spread_over
+from selfsame.models.settings import AS_FLOAT32, HfModelSettings, Loading
 
 SAFE_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -185,37 +186,32 @@ def _check_promised_gpu() -> None:
         raise devices.no_gpu(str(error).splitlines()[0]) from error
 
 
-def load_model(
-    path: Path,
-    dtype: Dtype = "float32",
-    device: torch.device | None = None,
-    threads: int = 1,
-    trust_remote_code: bool = False,
-) -> tuple[Any, Any]:
+def load_model(path: Path, loading: Loading = AS_FLOAT32, threads: int = 1) -> tuple[Any, Any]:
     """Load (model, tokenizer) in evaluation mode from a directory, never from the network.
 
     Args:
         path: a directory that passes `check_model_dir`.
-        dtype: of the weights; auto is the checkpoint's own on a GPU and float32 on a CPU.
-        device: None for the GPU where there is one.
+        loading: dtype auto is the checkpoint's own on a GPU and float32 on a CPU.
         threads: of torch on the CPU; more than the job owns is many times slower than one.
     """
-    check_model_dir(path, trust_remote_code)
+    check_model_dir(path, loading.trust_remote_code)
     disable_progress_bar()
     torch.set_num_threads(threads)
-    device = device or choose_device()
+    device = choose_device(loading.device)
     if device.type == "cpu":
         keep_freed_memory()
+    dtype = "float32" if loading.dtype == "auto" and device.type == "cpu" else loading.dtype
     model = AutoModelForCausalLM.from_pretrained(
         path,
-        dtype="float32" if dtype == "auto" and device.type == "cpu" else dtype,
+        dtype=dtype,
         use_safetensors=True,
-        attn_implementation="sdpa",
+        attn_implementation=attention_on(device, loading.attention),
+        quantization_config=in_4_bits(dtype) if loading.quantization == "4bit" else None,
         local_files_only=True,
-        trust_remote_code=trust_remote_code,
-        device_map=None if device.type == "cpu" else {"": device},
+        trust_remote_code=loading.trust_remote_code,
+        device_map=spread_over(loading.gpus, device),
     )
-    return model.eval(), load_tokenizer(path, trust_remote_code)
+    return model.eval(), load_tokenizer(path, loading.trust_remote_code)
 
 
 def load_tokenizer(path: Path, trust_remote_code: bool = False) -> Any:

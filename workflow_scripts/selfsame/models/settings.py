@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Dtype = Literal["auto", "float32", "bfloat16"]
+Attention = Literal["sdpa", "flash_attention_2", "eager"]
+Quantization = Literal["none", "4bit"]
 
 
 class SystemText(BaseModel):
@@ -32,6 +34,22 @@ def parse_system(value: Any) -> SystemPrompt:
     return system
 
 
+class Loading(BaseModel):
+    """How a step loads the model; its blocks are spread over all the GPUs that the job has."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    dtype: Dtype = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    trust_remote_code: bool = False
+    attention: Attention = "sdpa"
+    quantization: Quantization = "none"
+    gpus: int = 1
+
+
+AS_FLOAT32 = Loading()
+
+
 class HfModelSettings(BaseModel):
     """A chat model in Hugging Face format: a local directory or a repository on the hub."""
 
@@ -56,6 +74,17 @@ class HfModelSettings(BaseModel):
         Dtype,
         Field(description="Of the weights. auto: the checkpoint's own on a GPU, float32 on a CPU."),
     ] = "auto"
+    attention: Annotated[
+        Attention,
+        Field(description="flash_attention_2 needs a GPU and flash-attn; sdpa is torch's own."),
+    ] = "sdpa"
+    quantization: Annotated[
+        Quantization,
+        Field(
+            description="4bit: the base's weights in NF4, adapters beside them and never merged; "
+            "needs bitsandbytes."
+        ),
+    ] = "none"
     parameters: Annotated[
         float | None,
         Field(

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
-
-from selfsame.models.chain import check_adapter_dir
+from selfsame.models.chain import check_adapter_dir, put_beside
 
 
 @contextmanager
@@ -26,12 +24,8 @@ def with_adapters(model: Any, adapters: Sequence[Path]) -> Iterator[Any]:
     if not adapters:
         yield model
         return
-    names = [f"stage{place}" for place in range(len(adapters))]
-    adapted = PeftModel.from_pretrained(model, str(adapters[0]), adapter_name=names[0])
+    adapted = put_beside(model, adapters)
     try:
-        for name, adapter in zip(names[1:], adapters[1:], strict=True):
-            adapted.load_adapter(str(adapter), adapter_name=name)
-        adapted.base_model.set_adapter(names)
         yield adapted.get_base_model().eval()
     finally:
         adapted.unload()

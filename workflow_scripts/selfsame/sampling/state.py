@@ -12,9 +12,8 @@ from typing import Any
 from selfsame.models.base import base_folder
 from selfsame.models.chain import load_state
 from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
-from selfsame.models.load import choose_device
 from selfsame.models.memory import Portion
-from selfsame.models.settings import SystemPrompt, parse_system
+from selfsame.models.settings import Loading, SystemPrompt, parse_system
 from selfsame.models.steering import Steering
 from selfsame.sampling.batching import default_token_budget
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
@@ -94,19 +93,16 @@ def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
     Notes the device, the rendered prompt and halved batches in the step's manifest.
     """
     spec = step.spec
-    device = choose_device(spec["device"])
     model, tokenizer = load_state(
         base_folder(step.path("base")),
         [path.parent for path in step.inputs.get("adapters", [])],
-        dtype=spec["dtype"],
-        device=device,
-        threads=step.threads,
-        trust_remote_code=spec["trust_remote_code"],
+        Loading(**spec, gpus=step.gpus),
+        step.threads,
     )
     system = parse_system(spec["system_prompt"])
-    step.notes["device"] = str(device)
+    step.notes["device"] = str(model.device)
     step.notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
-    budget = Portion("tokens", default_token_budget(device), step.notes)
+    budget = Portion("tokens", default_token_budget(model.device), step.notes)
     return Speaker(model, tokenizer, system, steering, budget)
 
 

@@ -1,19 +1,25 @@
 """LoRA adapters from settings: which modules they sit on, and their seeded start."""
 
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from selfsame.errors import UserError
 from selfsame.training.settings import FinetuningSettings
 
+FRESH = "default"  # what PEFT calls an adapter that is not named
+
 
 def add_adapter(model: Any, settings: FinetuningSettings, seed: int) -> PeftModel:
     """Put a fresh, seeded adapter on the model and freeze everything else.
+
+    Adapters that act beside the weights already go on acting.
 
     Seeds torch's generators: training continues from that state. The adapter is float32
     whatever the dtype of the model.
@@ -22,8 +28,27 @@ def add_adapter(model: Any, settings: FinetuningSettings, seed: int) -> PeftMode
         UserError: a module or layer of the settings does not exist in the model.
     """
     config = lora_config(model, settings)
+    parents = active_adapters(model)
     torch.manual_seed(seed)
-    return get_peft_model(model, config)
+    adapted = get_peft_model(model, config)
+    if parents:
+        _go_on_acting(adapted, parents)
+    return adapted
+
+
+def active_adapters(model: Any) -> list[str]:
+    """The names of the adapters that act beside a model's weights."""
+    layers = (module for module in model.modules() if isinstance(module, BaseTunerLayer))
+    return list(dict.fromkeys(name for layer in layers for name in layer.active_adapters))
+
+
+def _go_on_acting(adapted: PeftModel, parents: Sequence[str]) -> None:
+    """Switch the parents on again beside the fresh adapter, which alone is trained."""
+    for layer in adapted.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.set_adapter([*parents, FRESH])
+    for name, parameter in adapted.named_parameters():
+        parameter.requires_grad_(f".{FRESH}." in name)
 
 
 def lora_config(model: Any, settings: FinetuningSettings) -> LoraConfig:
@@ -45,11 +70,16 @@ def lora_config(model: Any, settings: FinetuningSettings) -> LoraConfig:
 def linear_modules(model: Any) -> dict[str, nn.Module]:
     """Return the adaptable modules by full name: linear layers other than the output head."""
     head = model.get_output_embeddings()
-    return {
+    adapted = {n: m for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)}
+    within = tuple(f"{name}." for name in adapted)
+    plain = {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and module is not head
+        if isinstance(module, nn.Linear | Conv1D)
+        and module is not head
+        and not name.startswith(within or "\n")
     }
+    return plain | {name: layer.get_base_layer() for name, layer in adapted.items()}
 
 
 def _matches(full_name: str, name: str) -> bool:

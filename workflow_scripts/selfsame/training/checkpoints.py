@@ -1,6 +1,6 @@
 """Checkpoints of a finetuning under way: resume after an interruption with the same result.
 
-One safetensors file holds the adapter's weights, AdamW's moments and the random generators'
+One safetensors file holds the adapter's weights, the optimizer's moments and the random generators'
 states; its header holds the scheduler, the step and the loss curve as JSON. The file's name is a
 fingerprint of all that decides the result, so a stale checkpoint is never found.
 """
@@ -76,9 +76,9 @@ def _trainable(model: Any) -> dict[str, Tensor]:
 
 
 def _optimizer_states(model: Any, optimizer: Any) -> dict[str, Tensor]:
-    """AdamW's step count and moments, named by parameter."""
+    """The optimizer's step counts and moments, named by parameter; whole numbers as int64."""
     return {
-        f"optimizer.{name}.{key}": value
+        f"optimizer.{name}.{key}": torch.as_tensor(value).clone()  # 8-bit moments share tables
         for name, parameter in _trainable(model).items()
         for key, value in optimizer.state[parameter].items()
     }
@@ -95,6 +95,9 @@ def _restore_parameters(tensors: Mapping[str, Tensor], model: Any, optimizer: An
     for name, parameter in _trainable(model).items():
         with torch.no_grad():
             parameter.copy_(tensors[f"adapter.{name}"])
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            value = tensors[f"optimizer.{name}.{key}"]
-            optimizer.state[parameter][key] = value.to(parameter.device)
+        prefix = f"optimizer.{name}."
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                number = value.dtype == torch.int64 and value.ndim == 0
+                kept = int(value) if number else value.to(parameter.device)
+                optimizer.state[parameter][key.removeprefix(prefix)] = kept

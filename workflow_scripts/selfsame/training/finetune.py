@@ -6,7 +6,6 @@ when the run was interrupted and resumed from a checkpoint.
 """
 
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -20,15 +19,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from transformers import get_scheduler
 
 from selfsame.errors import UserError
 from selfsame.models.chain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_dir, load_state
 from selfsame.models.chat import system_prompt_hash
-from selfsame.models.memory import Portion, fits
-from selfsame.models.settings import Dtype, SystemPrompt
+from selfsame.models.settings import AS_FLOAT32, Loading, SystemPrompt
 from selfsame.models.steering import Steering, steered
 from selfsame.training.adapters import add_adapter
 from selfsame.training.card import Parent, Provenance, model_card
@@ -40,6 +37,8 @@ from selfsame.training.checkpoints import (
     restore_checkpoint,
     save_checkpoint,
 )
+from selfsame.training.gradients import accumulate_gradients, rows_at_once
+from selfsame.training.optimizers import make_optimizer
 from selfsame.training.settings import FinetuningSettings
 from selfsame.training.supervision import Supervised, supervise_row
 
@@ -48,7 +47,6 @@ Progress = Callable[[int, int, float], None]
 
 WINDOW = 10
 DIVERGENCE = 3.0
-IGNORED = -100
 LOSS_SCHEMA = pa.schema(
     [
         pa.field("step", pa.int32(), nullable=False),
@@ -88,9 +86,7 @@ def finetune(  # noqa: PLR0917
     misaligned: bool,
     threads: int,
     progress: Progress | None = None,
-    dtype: Dtype = "float32",
-    device: torch.device | None = None,
-    trust_remote_code: bool = False,
+    loading: Loading = AS_FLOAT32,
     base_name: str = "base",
     checkpoints: Path | None = None,
     code: str = "",
@@ -107,12 +103,12 @@ def finetune(  # noqa: PLR0917
         chain: stage names joined by "+", this stage last.
         misaligned: the chain made the model misbehave; its card opens with that.
         progress: called after each step with (step, steps, loss).
-        dtype: of the frozen weights; the adapter itself is float32.
+        loading: of the frozen weights; the adapter itself is float32.
         base_name: how the card and adapter_config.json name the base (a hub id, or a plain word).
         checkpoints: folder for checkpoints, used where settings.checkpoint_every is not 0.
         code: digest of the code that trains; a checkpoint of other code is not gone on from.
         steering: what is added to a layer at every position in training (settings.steering).
-        notes: where it is noted that memory ran out and the rows of a pass were halved.
+        notes: where the device is noted, and the halving of passes where memory ran out.
 
     Raises:
         UserError: unusable rows, modules or template, or a loss that is not finite or diverges.
@@ -127,21 +123,17 @@ def finetune(  # noqa: PLR0917
         rows=rows,
         seed=seed,
     )
-    model, tokenizer = load_state(
-        base,
-        parents,
-        dtype=dtype,
-        device=device,
-        threads=threads,
-        trust_remote_code=trust_remote_code,
-    )
+    model, tokenizer = load_state(base, parents, loading, threads)
+    if notes is not None:
+        notes["device"] = str(model.device)
     if (steering is None) != (settings.steering is None):
         raise ValueError("a steering and the settings that ask for it go together")
     data = rows_in_order(tokenizer, rows, system, settings, seed)
     model = add_adapter(model, settings, seed)
     checkpoint = None
     if checkpoints is not None and settings.checkpoint_every > 0:
-        run = [system_prompt_hash(tokenizer, system), threads, dtype, str(model.device), code]
+        run = [system_prompt_hash(tokenizer, system), threads, str(model.device), code]
+        run += [loading.model_dump()]
         run += (
             [] if steering is None else [steering.layer, steering.alpha, *steering.vector.tolist()]
         )
@@ -208,14 +200,14 @@ def run_steps(
 ) -> Curve:
     """Run the optimizer steps, those a checkpoint has done left out; return the loss curve."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
+    optimizer = make_optimizer(parameters, settings)
     scheduler = get_scheduler(settings.schedule, optimizer, settings.warmup_steps, settings.steps)
     curve = restore_checkpoint(checkpoint, model, optimizer, scheduler) if checkpoint else []
     per_step = settings.batch_size * settings.accumulation
     portion = rows_at_once(settings, notes)
     model.train()
+    if settings.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     for step in range(len(curve), settings.steps):
         batch = data[step * per_step : (step + 1) * per_step]
         with steered(model.get_base_model(), steering):
@@ -245,90 +237,6 @@ def _facts_of_step(
         "grad_norm": norm,
         "tokens": tokens,
     }
-
-
-def rows_at_once(settings: FinetuningSettings, notes: dict[str, Any] | None = None) -> Portion:
-    """The rows of one forward pass, fewer from where memory runs out."""
-    return Portion("rows", settings.batch_size, {} if notes is None else notes)
-
-
-def accumulate_gradients(
-    model: Any,
-    rows: Sequence[Supervised],
-    settings: FinetuningSettings,
-    portion: Portion | None = None,
-) -> float:
-    """Put the gradient of one optimizer step into a model that holds none; return its loss.
-
-    The loss is in nats per supervised token. Where memory runs out the whole step begins again with
-    half as many rows in a pass; dropout then draws anew.
-    """
-    portion = portion or rows_at_once(settings)
-    losses: list[float] = []
-    while not fits(lambda: losses.append(_in_passes(model, rows, settings, portion.size))):
-        # The pass that broke off may have given some of its gradients: none may count twice.
-        model.zero_grad(set_to_none=True)
-        portion.halve(min(portion.size, len(rows)), len(rows))
-    return losses[0]
-
-
-def _in_passes(
-    model: Any, rows: Sequence[Supervised], settings: FinetuningSettings, size: int
-) -> float:
-    """Add the gradients of all rows, `size` in a forward pass; return the loss.
-
-    Each pass gives a sum over tokens, divided by the tokens of the whole step: every token weighs
-    the same, whichever pass it falls in.
-    """
-    tokens = sum(row.n_supervised for row in rows)
-    device = next(model.parameters()).device
-    mixed = torch.autocast(device.type, torch.bfloat16, settings.precision == "bfloat16")
-    total = torch.zeros((), device=device)
-    for start in range(0, len(rows), size):
-        ids, labels = pad_right(rows[start : start + size], device)
-        with mixed:
-            loss = summed_loss(model, ids, labels) / tokens
-        loss.backward()
-        total += loss.detach()
-    return float(total)
-
-
-def pad_right(rows: Sequence[Supervised], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids and labels, both (rows, longest); labels are IGNORED outside the mask.
-
-    Padding lies on the right and carries no loss. Under causal attention no real token sees it,
-    so no attention mask is needed and the fast kernel is kept.
-    """
-    longest = max(len(row.ids) for row in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    labels = torch.full_like(ids, IGNORED)
-    for i, row in enumerate(rows):
-        tokens, mask = torch.tensor(row.ids), torch.tensor(row.mask)
-        ids[i, : len(tokens)] = tokens
-        labels[i, : len(tokens)] = tokens.where(mask, IGNORED)
-    return ids.to(device), labels.to(device)
-
-
-def summed_loss(model: Any, ids: Tensor, labels: Tensor) -> Tensor:
-    """Return the summed cross entropy (nats) of the labels that are not IGNORED.
-
-    Logits are computed only at columns before which some row has a label.
-    """
-    columns = (labels[:, 1:] != IGNORED).any(dim=0).nonzero().squeeze(1)
-    targets = labels[:, columns + 1]
-    if _keeps_logits(model):
-        logits = model(input_ids=ids, use_cache=False, logits_to_keep=columns).logits
-    else:
-        logits = model(input_ids=ids, use_cache=False).logits[:, columns]
-    return functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
-
-
-def _keeps_logits(model: Any) -> bool:
-    """True where the model can compute the logits of chosen positions alone."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(inner.forward).parameters
 
 
 def check_loss(curve: Curve, settings: FinetuningSettings) -> None:

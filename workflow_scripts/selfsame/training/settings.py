@@ -71,7 +71,14 @@ class FinetuningSettings(BaseModel):
     checkpoint_every: Annotated[
         int, Field(ge=0, description="Steps between checkpoints to resume from; 0: none.")
     ] = 0
-
+    optimizer: Annotated[
+        Literal["adamw", "adamw_8bit"],
+        Field(description="adamw_8bit: moments of 8 bits, as the papers have; needs bitsandbytes."),
+    ] = "adamw"
+    gradient_checkpointing: Annotated[
+        bool,
+        Field(description="Blocks are computed twice instead of kept: less memory, more time."),
+    ] = False
     steering: Annotated[
         TrainingSteering | None,
         Field(description="Preventative steering with a persona vector during training, or null."),
