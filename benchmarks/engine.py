@@ -27,7 +27,7 @@ from rich.table import Table
 from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from selfsame.models.allocator import keep_freed_memory
-from selfsame.sampling.batching import default_token_budget
+from selfsame.sampling.budget import default_token_budget
 from selfsame.sampling.choices import choice_logprobs
 from selfsame.sampling.generation import generate
 from selfsame.sampling.hidden import hidden_means

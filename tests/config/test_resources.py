@@ -15,8 +15,6 @@ from selfsame.config import specs
 from selfsame.config.load import load_config
 from selfsame.config.references import RULES_WITH_RESOURCES
 from selfsame.config.resources import (
-    SAMPLED_BATCH_BYTES,
-    TRAINED_TOKEN_BYTES,
     WORK,
     Needs,
     Size,
@@ -26,6 +24,7 @@ from selfsame.config.resources import (
     size_of,
 )
 from selfsame.config.schema import Config, OrganismModel
+from selfsame.models.footprint import SAMPLED_BATCH_BYTES, TRAINED_TOKEN_BYTES
 from selfsame.models.settings import HfModelSettings
 from selfsame.organism.documents import vocabulary
 from selfsame.organism.pretrain import build_model

@@ -10,19 +10,18 @@ from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
 from selfsame.sampling.batching import (
-    CACHED_BUDGETS,
     Family,
     Reader,
     branches_of,
     cached_columns,
     check_readable,
-    default_token_budget,
     family_batches,
     inference,
     pieces,
     shared_prefix_length,
     token_batches,
 )
+from selfsame.sampling.budget import CACHED_BUDGETS, default_token_budget
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=60)
 BUDGETS = st.integers(1, 1000)

@@ -7,7 +7,6 @@ Nothing in here changes a result, so nothing of it enters a spec.
 Sizes come from the safetensors' headers, so that torch is not needed.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,9 +14,15 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from selfsame.config.schema import Config, ModelSettings, OrganismModel
+from selfsame.models.footprint import (
+    SAMPLED_BATCH_BYTES,
+    TRAINED_TOKEN_BYTES,
+    tensor_shapes,
+    weight_files,
+)
 from selfsame.models.settings import HfModelSettings
 from selfsame.organism.documents import vocabulary
 from selfsame.organism.settings import OrganismSettings
@@ -26,21 +31,12 @@ from selfsame.organism.world import build_world
 # Of its tokenizer, beside the words (a test counts them; the tokenizer itself loads transformers).
 ORGANISM_CONTROL_TOKENS = 6
 
-INDEX = "model.safetensors.index.json"
-WHOLE = "model.safetensors"
-
 # What is reserved for a model of which nothing is known: a common size, as most are published.
 ASSUMED_PARAMETERS, ASSUMED_BYTES = 8e9, 2.0
 
 # Python with torch, transformers and peft takes 420 MB, and a GPU's driver up to 2.5 GB of the
 # host's memory.
 LIBRARIES_MB = 3000
-
-# Bytes on a processor, in float32, per layer and unit of width. Training keeps a token's
-# activations for the backward pass (measured on 31 and 117 million parameters with a LoRA on all
-# linear modules: 200 to 225 a token); sampling holds the key-value cache of a whole batch and a
-# pass's activations (48,000 to 58,100). On a GPU both lie in the GPU's own memory.
-TRAINED_TOKEN_BYTES, SAMPLED_BATCH_BYTES = 225, 60_000
 
 # A block of width d has about 12 d^2 parameters, and widths are about 128 times the blocks:
 # 12 x 128^2 x blocks^3 parameters in all. From 0.5 to 70 billion that is up to half too much, and
@@ -210,24 +206,11 @@ def _folder(model: HfModelSettings) -> Path | None:
     return Path(found)
 
 
-def _weights(folder: Path) -> list[Path]:
-    """The files of a checkpoint: those that its index names, or the one that holds it whole."""
-    if not (folder / INDEX).is_file():
-        whole = folder / WHOLE
-        return [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    return [folder / name for name in sorted(set(index["weight_map"].values()))]
-
-
 def _counted(folder: Path) -> Size | None:
     """Parameters and bytes as the headers tell; None where files are missing or broken."""
-    parameters, stored = 0, 0
     try:
-        for file in _weights(folder):
-            stored += file.stat().st_size
-            with safe_open(file, framework="np") as tensors:
-                shapes = (tensors.get_slice(name).get_shape() for name in tensors.offset_keys())
-                parameters += sum(math.prod(shape) for shape in shapes)
+        stored = sum(file.stat().st_size for file in weight_files(folder))
+        parameters = sum(math.prod(shape) for _, shape, _ in tensor_shapes(folder))
     except (OSError, SafetensorError, ValueError, KeyError):
         return None
     return Size(parameters, stored / parameters) if parameters else None

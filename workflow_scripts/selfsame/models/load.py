@@ -25,7 +25,8 @@ from transformers.utils.logging import disable_progress_bar
 from selfsame import devices
 from selfsame.errors import UserError
 from selfsame.models.allocator import keep_freed_memory
-from selfsame.models.placement import attention_on, in_4_bits, spread_over
+from selfsame.models.footprint import refuse_too_large
+from selfsame.models.placement import attention_on, free_bytes, in_4_bits, spread_over
 from selfsame.models.settings import AS_FLOAT32, HfModelSettings, Loading
 
 SAFE_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken")
@@ -198,9 +199,11 @@ def load_model(path: Path, loading: Loading = AS_FLOAT32, threads: int = 1) -> t
     disable_progress_bar()
     torch.set_num_threads(threads)
     device = choose_device(loading.device)
-    if device.type == "cpu":
+    on_gpu = device.type == "cuda"
+    refuse_too_large(path, loading, on_gpu, free_bytes(device, loading.gpus))
+    if not on_gpu:
         keep_freed_memory()
-    dtype = "float32" if loading.dtype == "auto" and device.type == "cpu" else loading.dtype
+    dtype = "float32" if loading.dtype == "auto" and not on_gpu else loading.dtype
     model = AutoModelForCausalLM.from_pretrained(
         path,
         dtype=dtype,

@@ -4,8 +4,11 @@ What an extra needs and does not find is one line that names the key and the men
 """
 
 import importlib.util
+import math
+from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import BitsAndBytesConfig
 
@@ -44,6 +47,23 @@ def in_4_bits(dtype: str) -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.float32 if dtype == "float32" else torch.bfloat16,
     )
+
+
+def free_bytes(device: torch.device, gpus: int) -> float:
+    """Memory that is free: of all the job's GPUs, or of this machine and the job's share of it."""
+    if device.type == "cuda":
+        return float(sum(torch.cuda.mem_get_info(place)[0] for place in range(max(gpus, 1))))
+    return float(min(psutil.virtual_memory().available, _allowed()))
+
+
+def _allowed() -> float:
+    """What a control group (a Slurm job, a container) leaves this process, in bytes."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii").strip()
+    except OSError:
+        return math.inf
+    return math.inf if limit == "max" else int(limit) - int(used)
 
 
 def spread_over(gpus: int, device: torch.device) -> Any:

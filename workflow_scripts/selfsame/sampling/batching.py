@@ -19,17 +19,8 @@ from transformers.cache_utils import DynamicLayer
 
 from selfsame.errors import UserError
 from selfsame.models.blocks import residual_blocks
-from selfsame.models.memory import Portion
 from selfsame.models.steering import Steering, steered
-
-# Padded tokens of one forward pass. On a CPU fewer leave more passes to start, and of more the
-# activations leave the processor's cache: 1024 to 1280 measured best where `models.allocator` is in
-# force (benchmarks/engine.py). A GPU wants enough rows to fill it.
-TOKEN_BUDGETS = {"cpu": 1024, "cuda": 16384}
-
-# Tokens a batch may hold in its key-value cache, in budgets: each branch copies its prefix there.
-# More would save passes over the last tokens, but twice as many measured no faster on a CPU.
-CACHED_BUDGETS = 4
+from selfsame.sampling.budget import CACHED_BUDGETS
 
 # Keys and values are read up to a multiple of this: on a CPU a branch over 352 columns takes about
 # 5% less than over 350.
@@ -37,18 +28,6 @@ COLUMN_STEP = 16
 
 # Kernels that take the explicit masks of branches and of decoding.
 ATTENTION_KERNELS = ("sdpa", "eager")
-
-
-def default_token_budget(device: torch.device) -> int:
-    """The budget used where a caller names none, in padded tokens of one forward pass."""
-    return TOKEN_BUDGETS.get(device.type, TOKEN_BUDGETS["cpu"])
-
-
-def budget_of(given: Portion | int | None, device: torch.device) -> Portion:
-    """The budget a caller names, which shrinks where memory runs out; else the device's."""
-    if isinstance(given, Portion):
-        return given
-    return Portion("tokens", given or default_token_budget(device))
 
 
 def token_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:

@@ -13,7 +13,6 @@ from selfsame.sampling.batching import (
     Family,
     Reader,
     branches_of,
-    budget_of,
     cached_columns,
     check_readable,
     family_batches,
@@ -22,6 +21,7 @@ from selfsame.sampling.batching import (
     pieces,
     shared_prefix_length,
 )
+from selfsame.sampling.budget import budget_of
 
 # A shared prefix costs an explicit mask and one more pass. Where it saves less than this share of a
 # group's tokens, reading each prompt alone is as fast (measured on pairs of 80 tokens on a CPU).

@@ -11,15 +11,14 @@ from selfsame.errors import UserError
 from selfsame.models.memory import Portion, in_portions
 from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
-    CACHED_BUDGETS,
     Piece,
     Reader,
-    budget_of,
     check_readable,
     inference,
     pieces,
     token_batches,
 )
+from selfsame.sampling.budget import CACHED_BUDGETS, budget_of
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from selfsame.sampling.batching import (
     Piece,
     Reader,
     branches_of,
-    budget_of,
     cached_columns,
     check_readable,
     family_batches,
@@ -31,6 +30,7 @@ from selfsame.sampling.batching import (
     inference,
     pieces,
 )
+from selfsame.sampling.budget import budget_of
 
 
 @dataclass(frozen=True)

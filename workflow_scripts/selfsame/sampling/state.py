@@ -15,7 +15,7 @@ from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
 from selfsame.models.memory import Portion
 from selfsame.models.settings import Loading, SystemPrompt, parse_system
 from selfsame.models.steering import Steering
-from selfsame.sampling.batching import default_token_budget
+from selfsame.sampling.budget import fitting_budget
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
 from selfsame.sampling.generation import Generated, generate
 from selfsame.step import Step
@@ -102,7 +102,7 @@ def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
     system = parse_system(spec["system_prompt"])
     step.notes["device"] = str(model.device)
     step.notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
-    budget = Portion("tokens", default_token_budget(model.device), step.notes)
+    budget = Portion("tokens", fitting_budget(model, step.gpus), step.notes)
     return Speaker(model, tokenizer, system, steering, budget)
 
 

@@ -1,0 +1,162 @@
+"""How much memory a model takes, told from its files before any weight is read. No torch.
+
+A model that cannot fit is refused with the numbers; on a GPU the tokens of a forward pass follow
+from what is left beside the weights.
+
+Sources: an adapted layer of rank r, in x out, has r (in + out) numbers (Hu et al., arXiv
+2106.09685); each has a gradient and AdamW's two moments. Keys and values take 2 x blocks x
+key-value heads x head size numbers a token. What training keeps of a token is measured.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from selfsame.errors import UserError
+from selfsame.models.settings import Loading
+
+INDEX = "model.safetensors.index.json"
+WHOLE = "model.safetensors"
+
+# Bytes on a processor, in float32, per layer and unit of width. Training keeps a token's
+# activations for the backward pass (measured on 31 and 117 million parameters with a LoRA on all
+# linear modules: 200 to 225 a token); sampling holds the key-value cache of a whole batch and a
+# pass's activations (48,000 to 58,100).
+TRAINED_TOKEN_BYTES, SAMPLED_BATCH_BYTES = 225, 60_000
+
+# With gradient checkpointing a block is computed again beside its gradients: on a processor
+# that was measured to take the room of two to three blocks.
+RECOMPUTED_BLOCKS = 3
+
+FLOAT32, BFLOAT16 = 4, 2
+# A number of NF4 with its share of the scales of 64 numbers, which are quantised too (Dettmers et
+# al., arXiv 2305.14314, section 3: 0.127 bits a number).
+NF4 = (4 + 0.127) / 8
+
+# Of the memory beside the weights, what a batch may fill; the rest is for what is not reckoned.
+FILLED = 0.6
+LEAST_TOKENS, MOST_TOKENS = 1024, 65_536
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a model's config.json says of its size; key-value heads may be fewer than heads."""
+
+    blocks: int
+    width: int
+    inner: int
+    kv_width: int
+    vocabulary: int
+
+
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """The shape in a config.json, under the names of Llama's kind or of GPT-2's."""
+    text = config.get("text_config", config)
+    width = text.get("hidden_size") or text["n_embd"]
+    heads = text.get("num_attention_heads") or text["n_head"]
+    head = text.get("head_dim") or width // heads
+    return Shape(
+        blocks=text.get("num_hidden_layers") or text["n_layer"],
+        width=width,
+        inner=text.get("intermediate_size") or text.get("n_inner") or 4 * width,
+        kv_width=head * text.get("num_key_value_heads", heads),
+        vocabulary=text["vocab_size"],
+    )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a checkpoint: those that its index names, or the one that holds it whole."""
+    if not (folder / INDEX).is_file():
+        whole = folder / WHOLE
+        return [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    return [folder / name for name in sorted(set(index["weight_map"].values()))]
+
+
+def tensor_shapes(folder: Path) -> Iterator[tuple[str, list[int], str]]:
+    """Name, shape and stored type of every tensor, from the files' heads alone.
+
+    Raises OSError, SafetensorError, ValueError or KeyError where files are missing or broken.
+    """
+    for file in weight_files(folder):
+        with safe_open(file, framework="np") as tensors:
+            for name in tensors.offset_keys():
+                part = tensors.get_slice(name)
+                yield name, part.get_shape(), part.get_dtype()
+
+
+def weight_bytes(folder: Path, loading: Loading, on_gpu: bool) -> float:
+    """Bytes of a model's weights in memory, loaded in this way.
+
+    Raises UserError where the files' heads cannot be read.
+    """
+    try:
+        return sum(
+            math.prod(shape) * _bytes_of(name, shape, stored, loading, on_gpu)
+            for name, shape, stored in tensor_shapes(folder)
+        )
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise UserError(f"{folder}: weights cannot be read ({error}); fetch them again") from error
+
+
+def _bytes_of(name: str, shape: list[int], stored: str, loading: Loading, on_gpu: bool) -> float:
+    # bitsandbytes leaves embeddings, the head and what is no matrix as they are.
+    matrix = len(shape) == 2 and "embed" not in name and "lm_head" not in name
+    if loading.quantization == "4bit" and matrix:
+        return NF4
+    if loading.dtype == "auto" and on_gpu:
+        return FLOAT32 if stored == "F32" else BFLOAT16
+    return BFLOAT16 if loading.dtype == "bfloat16" else FLOAT32
+
+
+def refuse_too_large(folder: Path, loading: Loading, on_gpu: bool, free: float) -> float:
+    """The bytes of the weights. Raises UserError where `free` bytes do not hold them."""
+    needed = weight_bytes(folder, loading, on_gpu)
+    if needed > free:
+        place = f"{max(loading.gpus, 1)} GPU(s)" if on_gpu else "this machine"
+        raise UserError(
+            f"{folder}: the weights take {needed / 1e9:.1f} GB, {place} has {free / 1e9:.1f} GB"
+            f" free; {_smaller(loading, on_gpu)}"
+        )
+    return needed
+
+
+def _smaller(loading: Loading, on_gpu: bool) -> str:
+    ways = [
+        "set model.dtype: bfloat16" if loading.dtype == "float32" or not on_gpu else "",
+        "set model.quantization: 4bit" if loading.quantization == "none" else "",
+        "give the job more GPUs (resources.<rule>.gpu)" if on_gpu else "",
+        "take a smaller model",
+    ]
+    return ", or ".join(way for way in ways if way)
+
+
+def adapter_bytes(shape: Shape, rank: int, moment_bytes: int = FLOAT32) -> float:
+    """A LoRA on all linear modules of all blocks: weights, gradients and two moments of each."""
+    ends = [(shape.width, shape.width)] * 2 + [(shape.width, shape.kv_width)] * 2
+    ends += [(shape.width, shape.inner)] * 3
+    numbers = shape.blocks * rank * sum(a + b for a, b in ends)
+    return numbers * (2 * FLOAT32 + 2 * moment_bytes)
+
+
+def row_bytes(shape: Shape, tokens: int, number_bytes: int, checkpointing: bool) -> float:
+    """What training keeps of one row of so many tokens until its backward pass."""
+    of_block = TRAINED_TOKEN_BYTES * number_bytes / FLOAT32 * shape.width
+    kept = shape.blocks * shape.width * number_bytes + RECOMPUTED_BLOCKS * of_block
+    return tokens * (kept if checkpointing else shape.blocks * of_block)
+
+
+def sampling_tokens(shape: Shape, free: float, number_bytes: int, cached_budgets: int) -> int:
+    """Tokens of a forward pass such that its batch fills FILLED of `free` bytes.
+
+    cached_budgets: how many times as many tokens the batch holds in its key-value cache.
+    """
+    cached = cached_budgets * 2 * shape.blocks * shape.kv_width
+    passing = 8 * shape.width + 3 * shape.inner
+    tokens = FILLED * max(free, 0) / (number_bytes * (cached + passing))
+    return int(min(max(tokens // LEAST_TOKENS, 1) * LEAST_TOKENS, MOST_TOKENS))
