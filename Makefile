@@ -6,6 +6,7 @@
 #   make why [STATE=em+identify SEED=0]   what would run again, and why
 #   make test                             set up and run the tests
 #   make test-faults                      kill, fill and damage things in real runs
+#   make test-extras                      install the optional packages and test what needs them
 #   make test-cluster                     install a real Slurm (Debian, root) and run those on it
 #
 # PYTHON chooses the interpreter (3.11 or newer). Where there is no GPU, TORCH_INDEX=<PyTorch's CPU
@@ -23,7 +24,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) $(if $(EXPERIMENT),--config experiment=$(EXPERIMENT))
 PACKAGES := workflow_scripts tests benchmarks
 
-.PHONY: run dry-run plan why report test test-faults test-cluster lint format readme benchmark clean
+.PHONY: run dry-run plan why report test test-extras test-faults test-cluster lint format readme benchmark clean
 
 run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
@@ -48,6 +49,10 @@ test: .venv/installed
 
 test-faults: .venv/installed
 	OMP_NUM_THREADS=1 pytest -m faults --numprocesses $(CORES) --dist loadfile tests/faults
+
+test-extras: .venv/installed
+	pip install --quiet --constraint requirements.lock --editable '.[quantised]'
+	OMP_NUM_THREADS=1 pytest -m extras
 
 test-cluster: .venv/installed
 	python -m selfsame.cluster install

@@ -70,6 +70,7 @@ def test_weights_take_what_the_loaded_model_has(folder: Path, loading: Loading) 
     assert weight_bytes(folder, loading, on_gpu=False) == held
 
 
+@pytest.mark.extras
 def test_weights_of_4_bits(folder: Path) -> None:
     loading = Loading(quantization="4bit")
     model, _ = load_model(folder, loading)

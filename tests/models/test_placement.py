@@ -19,6 +19,7 @@ from selfsame.training.settings import FinetuningSettings
 from tiny_models import make_tiny_model
 from trained_chains import ROWS
 
+EXTRAS = pytest.mark.extras  # bitsandbytes
 IDS = torch.tensor([[4, 20, 30, 40, 50]])
 IN_4_BITS = Loading(quantization="4bit")
 SETTINGS = FinetuningSettings(
@@ -69,6 +70,7 @@ def by_hand(base: Path, chain: list[Path]) -> torch.Tensor:
     return logits(model)
 
 
+@EXTRAS
 def test_weights_of_4_bits_are_near_the_full_ones(base: Path) -> None:
     full, small = load_model(base)[0], load_model(base, IN_4_BITS)[0]
     assert small.model.layers[0].mlp.down_proj.weight.dtype == torch.uint8
@@ -78,6 +80,7 @@ def test_weights_of_4_bits_are_near_the_full_ones(base: Path) -> None:
     assert not torch.equal(logits(full), logits(small))
 
 
+@EXTRAS
 @pytest.mark.parametrize("stages", [0, 1, 2])
 def test_a_chain_acts_beside_weights_of_4_bits(base: Path, chain: list[Path], stages: int) -> None:
     state, _ = load_state(base, chain[:stages], IN_4_BITS)
@@ -85,6 +88,7 @@ def test_a_chain_acts_beside_weights_of_4_bits(base: Path, chain: list[Path], st
     torch.testing.assert_close(logits(state), expected, rtol=1e-4, atol=1e-4)
 
 
+@EXTRAS
 def test_one_base_of_4_bits_serves_several_states(base: Path, chain: list[Path]) -> None:
     """As near as two kernels of bitsandbytes: on a processor one of them rounds to bfloat16."""
     model, _ = load_model(base, IN_4_BITS)
@@ -96,12 +100,14 @@ def test_one_base_of_4_bits_serves_several_states(base: Path, chain: list[Path])
     assert float((found - plain).abs().max()) > 1
 
 
+@EXTRAS
 def test_each_stage_moves_the_model(base: Path, chain: list[Path]) -> None:
     states = [logits(load_state(base, chain[:n], IN_4_BITS)[0]) for n in range(3)]
     for before, after in pairwise(states):
         assert float((after - before).abs().max()) > 0.01
 
 
+@EXTRAS
 def test_only_the_fresh_adapter_is_trained(base: Path, chain: list[Path]) -> None:
     state, _ = load_state(base, chain[:1], IN_4_BITS)
     before = logits(state)

@@ -128,6 +128,7 @@ def test_gradient_checkpointing_gives_the_same_adapter(base, tmp_path):
     assert content(tmp_path / "kept")[WEIGHTS] == content(tmp_path / "again")[WEIGHTS]
 
 
+@pytest.mark.extras
 def test_moments_of_8_bits_follow_those_of_32(tmp_path):
     """Tensors of 4,096 numbers and more, or bitsandbytes would keep 32 bits."""
     base = make_tiny_model(tmp_path / "base", width=256)
@@ -209,7 +210,12 @@ def interrupt_at(step):
 
 @pytest.mark.parametrize(
     ("schedule", "optimizer"),
-    [("linear", "adamw"), ("cosine", "adamw"), ("constant", "adamw"), ("linear", "adamw_8bit")],
+    [
+        ("linear", "adamw"),
+        ("cosine", "adamw"),
+        ("constant", "adamw"),
+        pytest.param("linear", "adamw_8bit", marks=pytest.mark.extras),
+    ],
 )
 def test_resumed_equals_uninterrupted(tmp_path, schedule, optimizer):
     base = make_tiny_model(tmp_path / "base", width=32 if optimizer == "adamw" else 128)
