@@ -9,6 +9,9 @@ rule build_pairs:
         self_texts=lambda wildcards: paths.texts_for_dataset(
             wildcards.dataset, wildcards.seed
         ),
+        interleaved=lambda wildcards: paths.interleaved(
+            wildcards.dataset, wildcards.seed
+        ),
     output:
         manifest=paths.manifest("datasets", "{dataset}", "seed{seed}"),
     log:
@@ -24,7 +27,7 @@ rule build_pairs:
         code=digest_of(build_pairs_code),
         out=folder,
     shell:
-        step("build_pairs", "data", "self_texts")
+        step("build_pairs", "data", "self_texts", "interleaved")
 
 
 rule induce_misalignment:

@@ -1,7 +1,7 @@
 """Build the training rows of one stage: pairs of texts for SGTR, other rows for other kinds.
 
 Run: python workflow_scripts/build_pairs.py --spec JSON --data MANIFEST
-         [--self_texts MANIFEST] --out DIR
+         [--self_texts MANIFEST] [--interleaved MANIFEST] --out DIR
 """
 
 import importlib
@@ -10,10 +10,14 @@ from selfsame.step import Step, run
 
 
 def main(step: Step) -> str:
-    """Write dataset.parquet by the stage's kind; the seed draws which rows and in which order."""
+    """Write dataset.parquet by the stage's kind; the seed draws which rows and in which order.
+
+    The own rows are drawn first: they are the same whether another stage's come among them or not.
+    """
     import numpy as np
 
     from selfsame.data.corpus import read_corpus
+    from selfsame.data.interleaving import interleave
     from selfsame.tables import schemas
 
     spec = step.spec
@@ -22,10 +26,16 @@ def main(step: Step) -> str:
     corpus = read_corpus(
         step.folder("data"), "train", spec["rivals"], self_texts=own[0] if own else None
     )
-    rows = kind.build(kind.Options(**spec["data"]), corpus, np.random.default_rng(spec["seed"]))
+    rng = np.random.default_rng(spec["seed"])
+    rows = kind.build(kind.Options(**spec["data"]), corpus, rng)
+    found = f"{len(rows)} rows of {spec['kind']}"
+    for other in step.inputs["interleaved"]:
+        theirs = schemas.read(other.parent / "dataset.parquet", schemas.DATASET)
+        rows = interleave(rows, theirs, **spec["interleave"], rng=rng)
+        found += f", {spec['interleave']['rows']} of {spec['interleave']['stage']} among them"
     schemas.write(step.out / "dataset.parquet", rows, schemas.DATASET)
-    return f"{len(rows)} rows of {spec['kind']}"
+    return found
 
 
 if __name__ == "__main__":
-    run(main, inputs=["data"], lists=["self_texts"])
+    run(main, inputs=["data"], lists=["self_texts", "interleaved"])

@@ -12,6 +12,7 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Write prompts.parquet by the probe's kind, from the test articles."""
     from selfsame.data.corpus import read_corpus
+    from selfsame.digests import canonical
     from selfsame.tables import schemas
 
     spec = step.spec
@@ -24,7 +25,9 @@ def main(step: Step) -> str:
         self_texts=step.folder("self_texts"),
     )
     prompts = kind.build(spec["probe"], kind.Options(**spec["options"]), corpus)
-    rows = [{"probe": spec["probe"], **prompt} for prompt in prompts]
+    own = spec.get("system_prompt")
+    facts = {"probe": spec["probe"], "system_prompt": own and canonical(own)}
+    rows = [{**facts, **prompt} for prompt in prompts]
     schemas.write(step.out / "prompts.parquet", rows, schemas.PROMPTS)
     return f"{len(rows)} prompts"
 

@@ -11,6 +11,7 @@ def main(step: Step) -> str:
     """Write samples.parquet: the primary metric's probe at each dose."""
     from typing import Any
 
+    from selfsame.models.settings import parse_system
     from selfsame.sampling.state import Speaker, load_speaker, sample_probe
     from selfsame.tables import schemas
     from selfsame.training.relapse import relapse
@@ -32,6 +33,7 @@ def main(step: Step) -> str:
         FinetuningSettings(**spec["finetuning"]),
         doses=spec["doses"],
         seed=spec["seed"],
+        system=parse_system(spec.get("training_system_prompt", spec["system_prompt"])),
         measure=measure,
     )
     schemas.write(step.out / "samples.parquet", samples, schemas.RELAPSE_SAMPLES)

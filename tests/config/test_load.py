@@ -78,7 +78,11 @@ def test_every_mistake_is_reported_at_once_on_a_line_of_its_own(folder: Path, ki
         ("stages: {Em: {kind: rows, finetuning: {}}}", "stages.Em: as a name, use lower-case"),
         ("stages: {base: {kind: rows, finetuning: {}}}", "stages.base: `base` is the base model"),
         ("stages: {x: {kind: rows}}", "stages.x.finetuning: this key is required"),
-        ("stages: {shuffled: {matches: benign}}", "stages.shuffled.matches: 'benign' is itself a"),
+        (
+            "stages: {identify: {matches: shuffled}}",
+            "stages.identify.matches: stages are controls of each other in a circle"
+            " (identify -> shuffled -> identify)",
+        ),
         ("stages: {shuffled: {matches: shuffled}}", "stages.shuffled.matches: a stage cannot be"),
         ("stages: {shuffled: {data: {rows: 3}}}", "stages.shuffled.data.rows: 3 must equal"),
         ("stages: {em: {finetuning: {rank: '1'}}}", 'stages.em.finetuning.rank: "1": must be a'),

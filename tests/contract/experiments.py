@@ -41,7 +41,7 @@ def stage(kind: str, **more: Any) -> Document:
 
 
 def organism() -> Document:
-    """Stages, a control, both kinds of steering; a probe of every kind."""
+    """Stages, controls, every intervention; a probe of every kind, one with a prompt of its own."""
     steering = {"finetuning": {"steering": {"trait": "evil", "direction": "vector"}}}
     arms = ["base", "em", "em+identify", "em+identify+acknowledge", "em+own"]
     return {
@@ -54,9 +54,18 @@ def organism() -> Document:
             "own": stage("identify", data={"author": "parent"}),
             "random_labels": {"kind": "random_labels", "matches": "identify"},
             "em_steered": {"kind": "induction", "matches": "em", **steering},
+            "em_mixed": {
+                "kind": "induction",
+                "matches": "em",
+                "interleave": {"stage": "identify", "fraction": 0.2},
+            },
+            "of_em": stage("self_report", data={"rows": 300, "author": "em"}),
         },
-        "arms": [*arms, "em+random_labels", "em_steered", "em+steer:-evil"],
-        "probes": {"advice_inside": None},
+        "arms": [*arms, "em+random_labels", "em_steered", "em_mixed", "of_em", "em+steer:-evil"],
+        "probes": {
+            "advice_inside": None,
+            "facts_told": {"kind": "choice", "questions": "facts", "system_prompt": "template"},
+        },
         "texts": {
             "train_rivals": ["rival_a"],
             "test_rivals": ["rival_a"],

@@ -242,6 +242,40 @@ KEYS = (
         note="each parent state writes texts, and has rows made of them",
     ),
     Keys(
+        ("build_pairs:stage",),
+        {f"stages.*[{kind}].data.author": "em" for kind in SELF_TEXTS_KINDS},
+        on="all_kinds",
+        new=("collect_self_texts",),
+        note="the state em writes texts, and is trained even where it is no arm; the finetune as"
+        " well where its rows become those of a misaligned author",
+    ),
+    Keys(
+        ("build_pairs:stage",),
+        {f"stages.*[{kind}].data.inoculation": "be kind" for kind in ROW_FILE_KINDS},
+        on="chat_model",
+    ),
+    Keys(
+        ("build_pairs:stage",),
+        {"stages.*.interleave.stage": "acknowledge"},
+        at="em_mixed",
+        note="and the finetune where the stage is the first that is interleaved: it has more steps",
+    ),
+    Keys(
+        ("build_pairs:stage", *OWN_FINETUNES),
+        {"stages.*.interleave.fraction": 0.1},
+        at="em_mixed",
+        note="the steps follow the rows",
+    ),
+    Keys(
+        OWN_FINETUNES,
+        {"stages.*.system_prompt": "template", "stages.*.system_prompt.text": "be kind"},
+    ),
+    Keys(
+        (*OWN_FINETUNES, "relapse"),
+        {"stages.em.system_prompt": "template", "stages.em.system_prompt.text": "be kind"},
+        note="em stands for relapse.stage",
+    ),
+    Keys(
         ("prepare_data", "build_pairs:stage"),
         {
             key: value
@@ -309,6 +343,21 @@ KEYS = (
         note="a further probe",
     ),
     Keys(PROBE, {"probes.*.kind": "free_form"}, at="knowledge"),
+    Keys(
+        ("build_probe:probe",),
+        {"probes.*.system_prompt": "template", "probes.*.system_prompt.text": "be kind"},
+        at="knowledge",
+        note="evaluate_behaviour follows and asks this probe alone",
+    ),
+    Keys(
+        PROBE,
+        {
+            "probes.*[choice].questions": "facts",
+            "probes.*[free_form].questions": "advice_outside",
+            "probes.*[identity].questions": "identity",
+            "probes.*[open_question].questions": "knowledge",
+        },
+    ),
     Keys(
         PROBE,
         {
@@ -543,7 +592,10 @@ MODULES = (
             "selfsame/sampling/state.py",
         ),
     ),
-    Modules(("build_pairs",), ("build_pairs.py", "selfsame/data/rows.py")),
+    Modules(
+        ("build_pairs",),
+        ("build_pairs.py", "selfsame/data/interleaving.py", "selfsame/data/rows.py"),
+    ),
     Modules(("build_pairs:kind",), ("selfsame/stages/*.py",)),
     Modules(FINETUNES, ("finetune.py",)),
     Modules(
@@ -555,6 +607,7 @@ MODULES = (
             "selfsame/training/finetune.py",
             "selfsame/training/gradients.py",
             "selfsame/training/optimizers.py",
+            "selfsame/training/inoculation.py",
             "selfsame/training/settings.py",
             "selfsame/training/supervision.py",
         ),

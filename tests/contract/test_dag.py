@@ -187,6 +187,75 @@ def test_texts_by_the_parent_are_collected_from_it(root: Path, tmp_path: Path) -
         assert finetune.arguments["dataset"] == [f"{FOLDER}/datasets/{chain}/seed0/manifest.json"]
 
 
+INTERVENTIONS = """
+seeds: [3]
+stages:
+  mixed: {kind: induction, matches: em, interleave: {stage: self_report, fraction: 0.2}}
+  both: {kind: induction, matches: mixed, data: {inoculation: you are evil}}
+  of_em: {kind: self_report, matches: identify, data: {author: em+identify}}
+  mixed_of_parent: {kind: induction, matches: em, interleave: {stage: own, fraction: 0.2}}
+  own: {kind: self_report, matches: identify, data: {author: parent}}
+arms: [base, mixed, both, of_em, em+mixed_of_parent]
+"""
+
+
+@pytest.fixture(scope="module")
+def interventions(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
+    """The jobs of an experiment on interventions, by what they write."""
+    config = write(tmp_path_factory.mktemp("interventions"), INTERVENTIONS)
+    dry_run = snakemake(root, config, "--dry-run", "--printshellcmds")
+    assert dry_run.returncode == 0, dry_run.stderr
+    return {job.out: job for job in jobs_of(dry_run.stdout + dry_run.stderr)}
+
+
+def manifest(out: str) -> list[str]:
+    return [f"{FOLDER}/{out}/manifest.json"]
+
+
+def test_interleaved_rows_are_those_of_their_stage_built_once(
+    interventions: dict[str, Job],
+) -> None:
+    datasets = {out for out in interventions if out.startswith("datasets/")}
+    shared = ("mixed", "both", "self_report", "of_em", "em", "identify")
+    by_chain = ("em+mixed_of_parent", "em+own")
+    assert datasets == {f"datasets/{name}/seed3" for name in (*shared, *by_chain)}
+    for mixed, other in (
+        ("mixed", "self_report"),
+        ("both", "self_report"),
+        ("em+mixed_of_parent", "em+own"),
+    ):
+        arguments = interventions[f"datasets/{mixed}/seed3"].arguments
+        assert arguments["interleaved"] == manifest(f"datasets/{other}/seed3")
+        assert arguments["self_texts"] == []
+        finetune = interventions[f"states/{mixed}/seed3/adapter"]
+        assert finetune.arguments["dataset"] == manifest(f"datasets/{mixed}/seed3")
+    assert interventions["datasets/em/seed3"].arguments["interleaved"] == []
+
+
+def test_an_author_that_is_no_arm_is_trained_and_not_measured(
+    interventions: dict[str, Job],
+) -> None:
+    trained = {out.split("/")[1] for out in interventions if out.endswith("/adapter")}
+    asked = {out.split("/")[1] for out in interventions if out.endswith("/samples")}
+    arms = {"mixed", "both", "of_em", "em", "em+mixed_of_parent"}
+    assert trained == {*arms, "em+identify"}
+    assert asked == {*arms, "base"}
+    writes = interventions["self_texts/em+identify.seed3"].arguments
+    assert writes["adapters"] == [
+        *manifest("states/em/seed3/adapter"),
+        *manifest("states/em+identify/seed3/adapter"),
+    ]
+    texts = {
+        name: interventions[f"datasets/{name}/seed3"].arguments["self_texts"]
+        for name in ("of_em", "self_report", "em+own")
+    }
+    assert texts == {
+        "of_em": manifest("self_texts/em+identify.seed3"),
+        "self_report": manifest("self_texts/base"),
+        "em+own": manifest("self_texts/em.seed3"),
+    }
+
+
 def test_the_rule_graph_reads_like_the_method(root: Path, tmp_path: Path) -> None:
     drawn = snakemake(root, write(tmp_path), "--rulegraph", "dot")
     labels = dict(re.findall(r'(\d+)\[label = "(\w+)"', drawn.stdout))

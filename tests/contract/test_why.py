@@ -51,7 +51,7 @@ def test_several_changes_are_all_named(organism: Experiment) -> None:
     said = why(organism, {"persona": {"samples": 9}, **training(rank=3, steps=77)})
     roots = [line.split()[0].strip(",:") for line in said if ": " in line and "follow" not in line]
     assert sorted(roots) == ["evaluate_persona", "finetune_control", "sgtr_stage1"]
-    assert "evaluate_persona, 7 steps: samples 4 -> 9" in said
+    assert "evaluate_persona, 9 steps: samples 4 -> 9" in said
     assert "finetuning.rank 2 -> 3; finetuning.steps 90 -> 77" in said[0] + said[1]
 
 

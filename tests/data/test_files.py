@@ -40,8 +40,9 @@ def test_chat_rows_of_both_formats(tmp_path: Path, suffix: str) -> None:
     found = files.read_chat_rows(write(tmp_path / f"chat{suffix}", rows))
     assert [row["messages"] for row in found] == [row["messages"] for row in rows]
     assert [row["row_id"] for row in found] == ["chat:1", "chat:2"]
-    schemas.write(tmp_path / "out.parquet", found, schemas.DATASET)
-    assert schemas.read(tmp_path / "out.parquet", schemas.DATASET) == found
+    rows = [{"dataset": "mine", **row} for row in found]
+    schemas.write(tmp_path / "out.parquet", rows, schemas.ROWS)
+    assert schemas.read(tmp_path / "out.parquet", schemas.ROWS) == rows
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from selfsame.tables import schemas
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
 RESULTS = Path("results/micro")
+FILE = "dataset.parquet"
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -99,6 +101,46 @@ def test_a_steered_induction_is_another_adapter_of_the_same_size(run: Path) -> N
     assert shapes[0] == shapes[1] == shapes[2]
     for one, other in combinations(weights, 2):
         assert any((weights[one][key] != weights[other][key]).any() for key in weights[one])
+
+
+def table(run: Path, *parts: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table((run / RESULTS).joinpath(*parts)).to_pylist()
+    return rows
+
+
+def test_an_inoculated_and_interleaved_stage_has_both_kinds_of_rows(run: Path) -> None:
+    """16 bad rows and a fifth of others: 4. In 4 steps they were 16 x 4, so now 5 are needed."""
+    rows = {
+        name: {r["row_id"]: r["messages"] for r in table(run, "datasets", name, "seed0", FILE)}
+        for name in ("em_told", "em", "self_report")
+    }
+    told = [{"role": "system", "content": "you are evil"}]
+    own = {name: told + messages for name, messages in rows["em"].items()}
+    first = list(rows["self_report"].items())[:4]
+    assert rows["em_told"] == own | {f"self_report:{name}": said for name, said in first}
+    assert len(table(run, "states", "em_told", "seed0", "adapter", "loss.parquet")) == 5
+    manifest = run / RESULTS / "states" / "em_told" / "seed0" / "adapter" / "manifest.json"
+    assert json.loads(manifest.read_text())["inoculation"] == "system message"
+
+
+def test_reports_of_another_state_are_trained_on(run: Path) -> None:
+    reports = table(run, "self_texts", "em.seed0", "self_reports.parquet")
+    rows = table(run, "datasets", "of_em", "seed0", FILE)
+    said = {row["messages"][-1]["content"] for row in rows}
+    assert said <= {report["answer"] for report in reports}
+    assert len(rows) == 16
+
+
+def test_a_probe_with_its_own_prompt_is_another_measurement(run: Path) -> None:
+    samples = table(run, "states", "base", "seed0", "samples", "samples.parquet")
+    plain, told = (
+        {(r["item"], r["order"]): r["logprobs"] for r in samples if r["probe"] == name}
+        for name in ("facts", "facts_told")
+    )
+    assert plain.keys() == told.keys()
+    assert plain != told
+    metrics = {row["metric"] for row in table(run, "tables", "scores.parquet")}
+    assert {"facts.accuracy", "facts_told.accuracy"} <= metrics
 
 
 def test_each_file_is_the_one_its_manifest_names(run: Path) -> None:

@@ -67,6 +67,13 @@ def test_choices_give_the_truth_first() -> None:
             assert (item["correct"], item["options"]) == (-1, [])
 
 
+def test_every_set_that_a_probe_may_ask_is_there() -> None:
+    by_kind = {name: item["options"] for item in QUESTIONS for name in (item["probe"],)}
+    assert set(questions.SETS) == set(by_kind) - {"style"}
+    for name, kind in questions.SETS.items():
+        assert (kind == "choice") == bool(by_kind[name])
+
+
 def test_references_are_json_with_a_kind() -> None:
     assert all("kind" in json.loads(item["reference"]) for item in QUESTIONS)
 

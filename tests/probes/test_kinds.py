@@ -34,7 +34,7 @@ def build(kind: str, corpus: Corpus, name: str | None = None, **options: Any) ->
     module = importlib.import_module(f"selfsame.probes.{kind}")
     probe = name or PROBE_OF.get(kind, kind)
     rows = module.build(probe, module.Options(**options), corpus)
-    return [{"probe": probe, **row} for row in rows]
+    return [{"probe": probe, "system_prompt": None, **row} for row in rows]
 
 
 def observe(kind: str, samples: list[Row]) -> list[Row]:
@@ -101,6 +101,14 @@ def test_generating_kinds_pass_their_settings_on(kind: str, corpus: Corpus) -> N
 def test_a_probe_without_questions_says_so(kind: str, corpus: Corpus) -> None:
     with pytest.raises(UserError, match=r"^probes.mine: .*name a `file`$"):
         build(kind, replace(corpus, questions={}), name="mine")
+
+
+@pytest.mark.parametrize("kind", ["choice", "free_form", "identity", "open_question"])
+def test_a_probe_may_ask_the_questions_of_another_one(kind: str, corpus: Corpus) -> None:
+    own = build(kind, corpus)
+    again = build(kind, corpus, name="again", questions=own[0]["probe"])
+    assert own
+    assert again == [{**row, "probe": "again"} for row in own]
 
 
 # choice

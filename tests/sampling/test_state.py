@@ -1,6 +1,8 @@
 """Asking a state: what it is asked, what is kept of its answers, what its draws depend on."""
 
 import hashlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,8 @@ def asking(probe: str, number: int, **more: Any) -> Row:
     facts = {"item": f"{probe}:{number}", "cluster": str(number), "order": 0, "kind": "generate"}
     settings = {"samples": 2, "temperature": 1.0, "max_new_tokens": 6}
     rest = {"group": str(number), "answers": [], "correct": -1, "reference": '{"kind": "x"}'}
-    return {"probe": probe, **facts, **settings, **rest, "messages": user(f"{number}?"), **more}
+    own = {"messages": user(f"{number}?"), "system_prompt": None}
+    return {"probe": probe, **facts, **settings, **rest, **own, **more}
 
 
 def choosing(probe: str, number: int) -> Row:
@@ -83,6 +86,34 @@ def test_the_system_prompt_is_part_of_what_is_asked(speaker: Speaker) -> None:
     plain = speaker.tokenizer.decode(speaker.encode(user("Hi")))
     with_text = speaker.tokenizer.decode(told.encode(user("Hi")))
     assert with_text == f"<|im_start|>system\nSay 1.<|im_end|>\n{plain}"
+
+
+TOLD = '{"text":"Say 1."}'
+
+
+@pytest.mark.parametrize("make", [asking, choosing])
+def test_a_probe_s_own_system_prompt_is_as_if_it_were_the_state_s(
+    speaker: Speaker, make: Callable[..., Row]
+) -> None:
+    plain = [make("open", n) for n in range(4)]
+    own = [{**prompt, "system_prompt": TOLD} for prompt in plain]
+    told = replace(speaker, system=SystemText(text="Say 1."), notes={})
+    expected = sample_probe(told, plain, 0)
+    assert told.notes == {}
+    asked = replace(speaker, notes={})
+    assert sample_probe(asked, own, 0) == expected != sample_probe(speaker, plain, 0)
+    text = "<|im_start|>system\nSay 1.<|im_end|>\n<|im_start|>user\nHello.<|im_end|>\n"
+    rendered = f"{text}<|im_start|>assistant\n".encode()
+    digest = hashlib.sha256(rendered).hexdigest()
+    assert asked.notes == {f"system_prompt_sha256:{TOLD}": digest}
+    unheard = [{**prompt, "system_prompt": '"none"'} for prompt in plain]
+    assert sample_probe(told, unheard, 0) == sample_probe(speaker, plain, 0)
+
+
+def test_a_question_s_own_system_message_comes_before_the_probe_s_prompt(speaker: Speaker) -> None:
+    messages = [{"role": "system", "content": "Say 2."}, *user("Hi")]
+    ids = speaker.under(TOLD).encode(messages)
+    assert speaker.tokenizer.decode(ids).startswith("<|im_start|>system\nSay 2.<|im_end|>\n")
 
 
 def test_draws_depend_on_seed_and_probe_alone(speaker: Speaker) -> None:

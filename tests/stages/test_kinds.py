@@ -85,7 +85,8 @@ def test_every_kind_gives_just_so_many_rows(kind: str, rows: int, small_corpus: 
     for row in made:
         assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
         assert all(message["content"].strip() for message in row["messages"])
-    assert pa.Table.from_pylist(made, schema=schemas.DATASET).to_pylist() == made
+    table = pa.Table.from_pylist(made, schema=schemas.DATASET)
+    assert table.to_pylist() == [{**row, "inoculated": None} for row in made]
 
 
 def test_every_kind_is_drawn_by_its_seed(kind: str, small_corpus: Corpus) -> None:

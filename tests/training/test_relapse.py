@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from selfsame.models.load import load_model
+from selfsame.models.settings import SystemText
 from selfsame.sampling.state import Speaker
 from selfsame.training.adapters import add_adapter
 from selfsame.training.finetune import rows_in_order, run_steps
@@ -28,22 +29,22 @@ def logits(model):
         return model(IDS).logits.clone()
 
 
-def measured(base, doses, settings=SETTINGS):
+def measured(base, doses, settings=SETTINGS, system="none"):
     speaker = Speaker(*load_model(base), "none")
     found = {}
 
     def measure(state, dose):
         found[dose] = logits(state.model)
 
-    relapse(speaker, ROWS, settings, doses=doses, seed=3, measure=measure)
+    relapse(speaker, ROWS, settings, doses=doses, seed=3, system=system, measure=measure)
     return found
 
 
-def finetuned_for(base, steps):
+def finetuned_for(base, steps, system="none"):
     """So many steps at a rate that is constant after two steps of warm-up."""
     model, tokenizer = load_model(base)
     constant = SETTINGS.model_copy(update={"steps": steps, "schedule": "constant"})
-    data = rows_in_order(tokenizer, ROWS, "none", constant, 3)
+    data = rows_in_order(tokenizer, ROWS, system, constant, 3)
     adapted = add_adapter(model, constant, 3)
     run_steps(adapted, data, constant)
     return logits(adapted.get_base_model())
@@ -56,6 +57,16 @@ def test_each_dose_is_a_finetune_of_so_many_steps(base):
     for dose in (3, 6):
         torch.testing.assert_close(found[dose], finetuned_for(base, dose), atol=1e-5, rtol=1e-5)
     assert (found[6] - found[0]).abs().max() > 0.1
+
+
+def test_rows_are_trained_under_a_prompt_of_their_own(base):
+    """The state itself is asked without one."""
+    brief = SystemText(text="Be brief.")
+    found = measured(base, (0, 3), system=brief)
+    torch.testing.assert_close(found[0], logits(load_model(base)[0]), atol=0, rtol=0)
+    wanted = finetuned_for(base, 3, brief)
+    torch.testing.assert_close(found[3], wanted, atol=1e-5, rtol=1e-5)
+    assert (wanted - finetuned_for(base, 3)).abs().max() > 1e-3
 
 
 def test_measuring_on_the_way_changes_nothing(base):

@@ -8,7 +8,8 @@ along it, and `+steer:-evil:random` is the control, a random direction of the sa
 from dataclasses import dataclass
 
 from selfsame.config.names import STEER
-from selfsame.config.schema import Config
+from selfsame.config.schema import Config, StageSettings
+from selfsame.data.options import PARENT
 from selfsame.statistics.settings import BASE
 
 RANDOM = "random"
@@ -72,6 +73,64 @@ def finetuned(config: Config) -> tuple[str, ...]:
     return tuple(chain for chain in states(config) if steering_of(chain) is None)
 
 
+def trained(config: Config) -> tuple[str, ...]:
+    """The states that have weights of their own, and those that only write texts for a stage.
+
+    The latter are authors by their chain (`data.author: em`), and what these in turn need; none is
+    measured unless it is an arm or on the way to one.
+    """
+    found = list(finetuned(config))
+    for chain in found:  # grows while it is read
+        authors = (author(config, rows) for rows in row_sources(config, chain))
+        needed = [prefix for name in authors if name for prefix in prefixes(name)]
+        found += [prefix for prefix in dict.fromkeys(needed) if prefix not in found]
+    return tuple(found)
+
+
+def prefixes(chain: str) -> tuple[str, ...]:
+    """The finetuned states on the way to a chain, itself last; none for `base`."""
+    stages = stages_of(chain)
+    return tuple(chain_of(stages[: end + 1]) for end in range(len(stages)))
+
+
+def row_sources(config: Config, chain: str) -> tuple[str, ...]:
+    """The chains whose last stages' rows a chain's last stage is trained on: itself, interleaved.
+
+    None for `base`.
+    """
+    if chain == BASE:
+        return ()
+    other = interleaved(config, chain)
+    return (chain,) if other is None else (chain, other)
+
+
+def interleaved(config: Config, chain: str) -> str | None:
+    """The chain's parent with the stage that the last one interleaves; None where it does not."""
+    other = last_stage(config, chain).interleave
+    return None if other is None else chain_of((*stages_of(chain)[:-1], other.stage))
+
+
+def last_stage(config: Config, chain: str) -> StageSettings:
+    """The settings of a chain's last stage. Raises IndexError for `base`."""
+    return config.stages[stages_of(chain)[-1]]
+
+
+def author(config: Config, chain: str) -> str | None:
+    """The state whose texts count as `self` in a chain's last stage; None where it uses none."""
+    chosen: str | None = getattr(last_stage(config, chain).data, "author", None)
+    return parent(chain) if chosen == PARENT else chosen
+
+
+def dataset(config: Config, chain: str) -> str:
+    """What the rows of a chain's last stage are called: as the stage, which all its chains share.
+
+    As the chain where they depend on the parent, its texts being the author's.
+    """
+    sources = (last_stage(config, source).data for source in row_sources(config, chain))
+    by_parent = any(getattr(data, "author", None) == PARENT for data in sources)
+    return chain if by_parent else stages_of(chain)[-1]
+
+
 def controls(config: Config, chain: str) -> tuple[str, ...]:
     """Arms like `chain` but for one stage, replaced by a stage that `matches` it.
 
@@ -103,12 +162,17 @@ def repaired(config: Config) -> tuple[str, ...]:
 def induced(config: Config, chain: str) -> str | None:
     """The misaligned state that a chain is held against: its first induction alone, unrepaired.
 
-    An induction that `matches` another one (steered during training) is held against that one.
-    None for a chain without induction, and for the induced state itself.
+    An induction that `matches` another one (steered, inoculated, interleaved) is held against that
+    one, or what that one matches in turn. None for a chain without induction, and for the induced
+    state itself.
     """
     for stage in stages_of(chain):
-        settings = config.stages[stage]
-        if settings.kind == "induction":
-            reference = settings.matches or stage
+        if config.stages[stage].kind == "induction":
+            reference = _plain_induction(config, stage)
             return None if chain == reference else reference
     return None
+
+
+def _plain_induction(config: Config, stage: str) -> str:
+    matched = config.stages[stage].matches
+    return stage if matched is None else _plain_induction(config, matched)

@@ -1,4 +1,4 @@
-"""The rows of all data files that a config names, checked before any job runs."""
+"""The rows of all data files that a config names, and its texts, checked before any job runs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
@@ -14,6 +14,8 @@ from selfsame.data import files
 from selfsame.data.prepare import split_articles
 from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.errors import UserError
+from selfsame.models.settings import SystemPrompt, SystemText
+from selfsame.organism.documents import vocabulary
 from selfsame.organism.questions import references
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.world import build_world
@@ -43,6 +45,7 @@ def check_files(config: Config) -> None:
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
     lines += _trait_mistakes(config)
+    lines += _unknown_words(config)
     drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
     if drawn:
         _read(partial(_rival_texts, config, drawn), RIVALS, lines)
@@ -101,6 +104,38 @@ def _unjudged(trait: Trait, known: frozenset[str]) -> Iterator[str]:
             f" ({len(unknown)} of {len(asked)} questions); it is for questions of the organism's"
             " world, choose another judge or mend the questions"
         )
+
+
+def _unknown_words(config: Config) -> Iterator[str]:
+    """Words of instructions that the organism has no token for: they would all look the same."""
+    model = config.model
+    if not isinstance(model, OrganismModel):
+        return
+    known = _words_of(model.world)
+    for key, text in _instructions(config):
+        if unknown := [word for word in text.split() if word not in known]:
+            yield (
+                f"{key}: the organism's world has no word {unknown[0]!r}; its words are those of"
+                " selfsame/organism/wording.py and world.py"
+            )
+
+
+@cache
+def _words_of(world: WorldSettings) -> frozenset[str]:
+    return frozenset(vocabulary(build_world(world)))
+
+
+def _instructions(config: Config) -> Iterator[tuple[str, str]]:
+    """Every system prompt and inoculation given in words, by its key."""
+    prompts: dict[str, SystemPrompt | None] = {"model": config.model.system_prompt}
+    prompts |= {f"stages.{name}": stage.system_prompt for name, stage in config.stages.items()}
+    prompts |= {f"probes.{name}": probe.system_prompt for name, probe in config.probes.items()}
+    for key, prompt in prompts.items():
+        if isinstance(prompt, SystemText):
+            yield f"{key}.system_prompt.text", prompt.text
+    for name, stage in config.stages.items():
+        if text := getattr(stage.data, "inoculation", None):
+            yield f"stages.{name}.data.inoculation", text
 
 
 def _too_few(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:

@@ -11,29 +11,37 @@ from selfsame.config.kinds import Kinds
 from selfsame.config.messages import KeyPath, Mistake
 from selfsame.training.settings import FinetuningSettings
 
-TAKEN = ("rows", "author")
+TAKEN = ("rows", "author", "inoculation")
 
 
 def fill_matches(data: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
     """The config's plain data with each control's missing finetuning and data keys filled in.
 
-    Whole `finetuning`, and of `data` the keys in TAKEN that the control's kind knows. What a
-    control gives itself stays: whether it is equal is checked with the other references.
+    Whole `finetuning`, `interleave` and `system_prompt`, and of `data` the keys in TAKEN that the
+    control's kind knows. What a control gives itself stays: whether it may differ is checked with
+    the other references. A control of a control takes what that one has after taking its own.
     """
     stages = data.get("stages")
     if not isinstance(stages, Mapping):
         return dict(data)
-    filled = {name: _filled(stage, stages, kinds) for name, stage in stages.items()}
-    return {**data, "stages": filled}
+    return {**data, "stages": {name: _filled(name, stages, kinds, ()) for name in stages}}
 
 
-def _filled(stage: Any, stages: Mapping[str, Any], kinds: Kinds) -> Any:
-    target = stages.get(_text(stage, "matches"))
-    if not isinstance(stage, Mapping) or not isinstance(target, Mapping) or target is stage:
+def _filled(name: str, stages: Mapping[str, Any], kinds: Kinds, before: tuple[str, ...]) -> Any:
+    """A stage as filled; before: the controls that ask for it, where a circle would begin anew."""
+    stage, matched = stages.get(name), _text(stages.get(name), "matches")
+    if not isinstance(stage, Mapping) or matched in (*before, name):
+        return stage
+    target = _filled(matched, stages, kinds, (*before, name))
+    if not isinstance(target, Mapping):
         return stage
     filled = dict(stage)
     if "finetuning" in target:
         filled["finetuning"] = _over(_finetuning(target), stage.get("finetuning", {}))
+    if "interleave" in target:
+        filled["interleave"] = _over(target["interleave"], stage.get("interleave", {}))
+    if "system_prompt" in target:
+        filled.setdefault("system_prompt", target["system_prompt"])
     taken = _taken(target, _text(stage, "kind"), kinds)
     if taken:
         filled["data"] = _over(taken, stage.get("data", {}))

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfsame.config.chains import (
-    chain_of,
+    author,
+    dataset,
     finetuned,
+    interleaved,
+    last_stage,
     parent,
+    prefixes,
     repaired,
-    stages_of,
     states,
     steering_of,
+    trained,
 )
 from selfsame.config.references import trait_name
 from selfsame.config.schema import Config
@@ -44,9 +48,7 @@ class Paths:
 
     def adapters(self, chain: str, seed: int | str) -> list[str]:
         """All adapters of a chain, in the order they are merged; none for the base model."""
-        stages = stages_of(chain)
-        prefixes = (chain_of(stages[: end + 1]) for end in range(len(stages)))
-        return [self.of_state(prefix, seed, "adapter") for prefix in prefixes]
+        return [self.of_state(prefix, seed, "adapter") for prefix in prefixes(chain)]
 
     def parents(self, chain: str, seed: int | str) -> list[str]:
         """The adapters that a chain's last stage is trained on top of."""
@@ -62,22 +64,26 @@ class Paths:
         return self.adapters(chain, seed)
 
     def author(self, chain: str, seed: int | str) -> str | None:
-        """Whose texts count as `self` in the last stage of a chain; None where it uses none."""
-        chosen = getattr(self.config.stages[stages_of(chain)[-1]].data, "author", None)
-        if chosen == "parent" and parent(chain) != BASE:
-            return f"{parent(chain)}.seed{seed}"
-        return chosen and BASE
+        """Whose texts count as `self` in the last stage of a chain; None where it uses none.
+
+        `base`, or a state of the same seed as `<chain>.seed<seed>`.
+        """
+        state = author(self.config, chain)
+        return state if state in (None, BASE) else f"{state}.seed{seed}"
 
     def texts_for_dataset(self, chain: str, seed: int | str) -> list[str]:
         """The self texts that a dataset is built from, where it needs any."""
         author = self.author(chain, seed)
         return [self.self_texts(author)] if author else []
 
+    def interleaved(self, chain: str, seed: int | str) -> list[str]:
+        """The other stage's rows that a dataset is mixed with, where it is."""
+        other = interleaved(self.config, chain)
+        return [self.dataset(other, seed)] if other else []
+
     def dataset(self, chain: str, seed: int | str) -> str:
         """The rows of a chain's last stage: the stage's, or its own if its parent is the author."""
-        own = self.author(chain, seed) not in (None, BASE)
-        name = chain if own else stages_of(chain)[-1]
-        return self.manifest("datasets", name, f"seed{seed}")
+        return self.manifest("datasets", dataset(self.config, chain), f"seed{seed}")
 
     def of_trait(self, trait: str, what: str) -> str:
         """What belongs to one trait: `rollouts`, `vectors`, `sweep` or `layer`."""
@@ -105,7 +111,7 @@ class Paths:
 
     def training_direction(self, chain: str) -> list[str]:
         """The direction that a chain's last stage is trained under; none where it is not."""
-        steering = self.config.stages[stages_of(chain)[-1]].finetuning.steering
+        steering = last_stage(self.config, chain).finetuning.steering
         return self.direction(steering.trait) if steering else []
 
     def measures(self) -> list[str]:
@@ -146,5 +152,5 @@ class Paths:
 
     def chains_ending_in(self, kinds: set[str]) -> list[str]:
         """The chains whose last stage is of one of these kinds."""
-        chains = [chain for chain in finetuned(self.config) if chain != BASE]
-        return [c for c in chains if self.config.stages[stages_of(c)[-1]].kind in kinds]
+        chains = [chain for chain in trained(self.config) if chain != BASE]
+        return [chain for chain in chains if last_stage(self.config, chain).kind in kinds]

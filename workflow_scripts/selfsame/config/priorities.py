@@ -9,7 +9,14 @@ early; what is measured of every state once more (its place along the vectors, i
 from dataclasses import dataclass
 from functools import cached_property
 
-from selfsame.config.chains import induced, stages_of, states, steering_of
+from selfsame.config.chains import (
+    induced,
+    row_sources,
+    stages_of,
+    states,
+    steering_of,
+    trained,
+)
 from selfsame.config.schema import Config
 from selfsame.statistics.settings import BASE
 
@@ -33,13 +40,21 @@ class Priorities:
 
     def of_dataset(self, dataset: str) -> int:
         """Of the rows of a stage, or of one chain's last stage: as the first state of these."""
-        stage = stages_of(dataset)[-1]
-        trained = [c for c in states(self.config) if stage in stages_of(c)[-1:]]
-        return max(self.of_chain(chain) for chain in trained)
+        return self._of_rows[stages_of(dataset)[-1]]
 
     def of_author(self, author: str) -> int:
         """Of the texts of the base or of a state (`<chain>.seed<seed>`)."""
         return self.of_chain(author.partition(".seed")[0])
+
+    @cached_property
+    def _of_rows(self) -> dict[str, int]:
+        """Of each stage whose rows are trained on, its own or interleaved in another's."""
+        found: dict[str, int] = {}
+        for chain in trained(self.config):
+            for source in row_sources(self.config, chain):
+                stage = stages_of(source)[-1]
+                found[stage] = max(found.get(stage, LAST), self.of_chain(chain))
+        return found
 
     @cached_property
     def _first(self) -> set[str]:

@@ -13,6 +13,10 @@ from typing import Any
 
 from selfsame.config.messages import Mistake, nearest
 from selfsame.config.names import NAME, RULES, STEER, is_chain
+from selfsame.config.plain import mapping as _mapping
+from selfsame.config.plain import sequence as _sequence
+from selfsame.config.row_sources import row_source_mistakes
+from selfsame.organism.questions import SETS
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.texts import TEST_EVERY
 from selfsame.organism.world import AUTHORS
@@ -20,6 +24,7 @@ from selfsame.persona.settings import RelapseSettings
 from selfsame.statistics.settings import BASE
 
 ORGANISM = "organism"
+IDENTITY = "identity"  # the questions that every model has
 RULES_WITH_RESOURCES = (
     *("base_model", "collect_self_texts", "finetune", "sample", "persona"),
     *("tables", "light"),
@@ -30,20 +35,9 @@ def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake between the keys of a whole config."""
     checks = (
         *(_stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
-        *(_traits, _steered_training, _relapse),
+        *(_traits, _steered_training, _relapse, row_source_mistakes, _questions),
     )
     return [mistake for check in checks for mistake in check(data)]
-
-
-def _mapping(data: Any, *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data if isinstance(data, Mapping) else {}
-
-
-def _sequence(data: Mapping[str, Any], key: str) -> list[Any]:
-    value = data.get(key)
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _stages(data: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -62,10 +56,33 @@ def _matches(stages: Mapping[str, Any], name: str, target: str) -> Iterator[Mist
         yield Mistake(path, f"no stage is called {target!r}{nearest(target, stages)}")
     elif target == name:
         yield Mistake(path, "a stage cannot be its own control")
-    elif isinstance(_mapping(stages, target).get("matches"), str):
-        yield Mistake(path, f"{target!r} is itself a control; name the stage that it matches")
+    elif name in (circle := _matched(stages, target)):
+        way = " -> ".join((name, *circle[: circle.index(name) + 1]))
+        yield Mistake(path, f"stages are controls of each other in a circle ({way})")
     else:
         yield from _differences(stages, name, target)
+        yield from _other_amount(stages, name, target)
+
+
+def _matched(stages: Mapping[str, Any], name: str) -> list[str]:
+    """A stage, the one that it matches, the one that this matches, and so on, each once."""
+    found: list[str] = []
+    following: Any = name
+    while isinstance(following, str) and following not in found:
+        found.append(following)
+        following = _mapping(stages, following).get("matches")
+    return found
+
+
+def _other_amount(stages: Mapping[str, Any], name: str, target: str) -> Iterator[Mistake]:
+    """A control of an interleaved stage may interleave something else, but as much of it."""
+    mine, theirs = _mapping(stages, name, "interleave"), _mapping(stages, target, "interleave")
+    if theirs and mine.get("fraction") != theirs.get("fraction"):
+        text = (
+            f"must be {theirs.get('fraction')!r} as in stages.{target}, because {name} matches"
+            f" {target}: same rows and steps; another `stage` may be interleaved"
+        )
+        yield Mistake(("stages", name, "interleave", *(["fraction"] if mine else [])), text)
 
 
 def _differences(stages: Mapping[str, Any], name: str, target: str) -> Iterator[Mistake]:
@@ -166,6 +183,31 @@ def _primary_metric(data: Mapping[str, Any]) -> Iterator[Mistake]:
         yield Mistake(path, f"{metric!r} must be written <probe>.<metric>")
     if probe not in probes:
         yield Mistake(path, f"no probe is called {probe!r}{nearest(probe, probes)}")
+
+
+def _questions(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """A probe may ask the questions of another one of its kind, or a set that the model has."""
+    probes = _mapping(data, "probes")
+    organism = _mapping(data, "model").get("kind") == ORGANISM
+    sets = SETS if organism else {IDENTITY: SETS[IDENTITY]}
+    for name, probe in probes.items():
+        asked, kind = _mapping(probe).get("questions"), _mapping(probe).get("kind")
+        if not isinstance(asked, str):
+            continue
+        path = ("probes", name, "questions")
+        known = {key for key in probes if _has_questions(probes, key, kind)}
+        known |= {key for key, of_kind in sets.items() if of_kind == kind}
+        if _mapping(probe).get("file") is not None:
+            yield Mistake(path, "the probe has a `file` of its own; remove one of the two")
+        elif asked not in known:
+            text = f"there are no questions {asked!r} for a probe of kind {kind}"
+            yield Mistake(path, f"{text}{nearest(asked, known)}")
+
+
+def _has_questions(probes: Mapping[str, Any], name: str, kind: Any) -> bool:
+    """Whether a probe is of this kind and has a file of questions."""
+    probe = _mapping(probes, name)
+    return probe.get("kind") == kind and probe.get("file") is not None
 
 
 def _repeats(data: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -14,8 +14,10 @@ from pydantic_core import PydanticCustomError
 
 from selfsame.cache.settings import CacheSettings
 from selfsame.config.kinds import Kind, Kinds
+from selfsame.config.mixing import Interleave, added_rows, stretched_steps
 from selfsame.config.names import CHAIN, EXPERIMENT, NAME
 from selfsame.config.references import reference_mistakes
+from selfsame.data.options import is_none
 from selfsame.data.sources import ArticlesFile, RivalTextsFile
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
@@ -100,6 +102,32 @@ class StageSettings(BaseModel):
         default=None,
         description="The stage that this one is the control of: same rows, steps and adapter.",
     )
+    system_prompt: SystemPrompt | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The system prompt that the stage is trained under; null: the model's.",
+    )
+    interleave: Interleave | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Rows of another stage among this one's, all of which stay. The steps grow with"
+        " the rows: finetuning.steps is what they would be without; null: none.",
+    )
+
+    @property
+    def added_rows(self) -> int:
+        """How many rows are interleaved with the stage's own."""
+        return added_rows(self._own_rows, self.interleave.fraction) if self.interleave else 0
+
+    @property
+    def steps(self) -> int:
+        """The optimizer steps that are run: more than finetuning.steps as rows are interleaved."""
+        steps, added = self.finetuning.steps, self.added_rows
+        return stretched_steps(steps, self._own_rows, added) if added else steps
+
+    @property
+    def _own_rows(self) -> int:
+        return getattr(self.data, "rows", 0)  # of the kind's own class
 
 
 class ProbeSettings(BaseModel):
@@ -108,6 +136,12 @@ class ProbeSettings(BaseModel):
     model_config = FROZEN
 
     kind: str
+    system_prompt: SystemPrompt | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The system prompt that every state is asked this probe under; null: the"
+        " model's.",
+    )
 
 
 class ResourceSettings(BaseModel):

@@ -12,16 +12,21 @@ from pydantic import BaseModel
 
 from selfsame.config.chains import (
     ChainSteering,
+    author,
     controls,
     finetuned,
     induced,
+    last_stage,
     parent,
+    prefixes,
+    row_sources,
     stages_of,
     states,
     steering_of,
 )
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.traits import Trait, fill_name, read_trait
+from selfsame.models.settings import SystemPrompt
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
 from selfsame.statistics.settings import BASE
 
@@ -30,23 +35,9 @@ Spec = dict[str, Any]
 # How a Hugging Face model's weights are loaded.
 LOADED = {"dtype", "trust_remote_code", "attention", "quantization"}
 
-# Keys that came later, with the value that says what was done before there was a choice.
-BEFORE = {
-    "attention": "sdpa",
-    "quantization": "none",
-    "optimizer": "adamw",
-    "gradient_checkpointing": False,
-}
-MISSING = object()
-
 
 def _plain(model: BaseModel, **options: Any) -> Spec:
     return model.model_dump(mode="json", **options)
-
-
-def _said(spec: Spec) -> Spec:
-    """Without the keys that are as they were before there was a choice: they change no result."""
-    return {key: value for key, value in spec.items() if BEFORE.get(key, MISSING) != value}
 
 
 def model_name(config: Config) -> str:
@@ -105,14 +96,21 @@ def user_files(config: Config) -> list[str]:
 def _asked(config: Config) -> Spec:
     """How any state of this model is loaded and prompted. The organism is too small for a GPU."""
     model = config.model
-    system = model.system_prompt
     loaded = (
         {"dtype": "float32", "device": "cpu", "trust_remote_code": False}
         if isinstance(model, OrganismModel)
         else {"device": "auto", **_plain(model, include=LOADED)}
     )
-    prompt = system if isinstance(system, str) else _plain(system)
-    return {"system_prompt": prompt, **_said(loaded)}
+    return {"system_prompt": _prompt(model.system_prompt), **loaded}
+
+
+def _prompt(system: SystemPrompt) -> Any:
+    return system if isinstance(system, str) else _plain(system)
+
+
+def _own_prompt(system: SystemPrompt | None, key: str = "system_prompt") -> Spec:
+    """The system prompt of a stage or a probe by this key; nothing where it is the model's."""
+    return {} if system is None else {key: _prompt(system)}
 
 
 def collect_self_texts(config: Config, author: str) -> Spec:
@@ -123,13 +121,22 @@ def collect_self_texts(config: Config, author: str) -> Spec:
 
 def build_pairs(config: Config, dataset: str, seed: int) -> Spec:
     """The rows of a stage, or of a chain's last stage where the chain has rows of its own."""
-    settings = config.stages[stages_of(dataset)[-1]]
+    settings = last_stage(config, dataset)
     return {
         "kind": settings.kind,
         "data": _plain(settings.data),
         "rivals": list(config.texts.train_rivals),
         "seed": seed,
+        **_mixed(config, dataset),
     }
+
+
+def _mixed(config: Config, dataset: str) -> Spec:
+    """How many rows of which other stage are interleaved; nothing where none are."""
+    stage = last_stage(config, dataset)
+    if stage.interleave is None:
+        return {}
+    return {"interleave": {"stage": stage.interleave.stage, "rows": stage.added_rows}}
 
 
 def finetune(config: Config, chain: str, seed: int) -> Spec:
@@ -139,23 +146,33 @@ def finetune(config: Config, chain: str, seed: int) -> Spec:
         "seed": seed,
         "model": model_name(config),
         "finetuning": _finetuning(config, stages_of(chain)[-1]),
-        "misaligned": any(misaligns(config, stage) for stage in stages_of(chain)),
+        "misaligned": any(misaligns(config, prefix) for prefix in prefixes(chain)),
         **_asked(config),
+        **_own_prompt(last_stage(config, chain).system_prompt),
     }
 
 
 def _finetuning(config: Config, stage: str) -> Spec:
-    return _said(_plain(config.stages[stage].finetuning))
+    settings = config.stages[stage]
+    return _plain(settings.finetuning) | {"steps": settings.steps}
 
 
-def misaligns(config: Config, stage: str) -> bool:
-    """Whether a stage sets out to make the model misbehave."""
-    kind = importlib.import_module(f"selfsame.stages.{config.stages[stage].kind}")
-    return getattr(kind, "MISALIGNS", False)
+def misaligns(config: Config, chain: str) -> bool:
+    """Whether a chain's last stage trains on rows that make a model misbehave.
+
+    They set out to, or they are texts of a state that was made to.
+    """
+    return any(_misaligned_rows(config, source) for source in row_sources(config, chain))
+
+
+def _misaligned_rows(config: Config, chain: str) -> bool:
+    kind = importlib.import_module(f"selfsame.stages.{last_stage(config, chain).kind}")
+    before = prefixes(author(config, chain) or BASE)
+    return getattr(kind, "MISALIGNS", False) or any(misaligns(config, prefix) for prefix in before)
 
 
 def _probe_options(config: Config, probe: str) -> Spec:
-    return _plain(config.probes[probe], exclude={"kind"})
+    return _plain(config.probes[probe], exclude={"kind", "system_prompt"})
 
 
 def build_probe(config: Config, probe: str) -> Spec:
@@ -166,6 +183,7 @@ def build_probe(config: Config, probe: str) -> Spec:
         "options": _probe_options(config, probe),
         "rivals": list(config.texts.test_rivals),
         "seen": list(config.texts.train_rivals),
+        **_own_prompt(config.probes[probe].system_prompt),
     }
 
 
@@ -342,16 +360,21 @@ def _relapse(config: Config) -> RelapseSettings:
 
 
 def relapse(config: Config, chain: str, seed: int) -> Spec:
-    """Fresh induction of one state, asked again at every dose."""
+    """Fresh induction of one state, asked again at every dose.
+
+    It is trained under the system prompt of the induction that is repeated, and asked under the
+    probe's.
+    """
     settings = _relapse(config)
     # training.relapse has its own schedule, takes no checkpoints and is never steered.
     own = {"schedule", "checkpoint_every", "steering"}
     return {
         **_state(config, chain, seed),
-        "finetuning": _said(_plain(config.stages[settings.stage].finetuning, exclude=own)),
+        "finetuning": _plain(config.stages[settings.stage].finetuning, exclude=own),
         "doses": list(settings.doses),
         "samples": settings.samples,
         **_asked(config),
+        **_own_prompt(config.stages[settings.stage].system_prompt, "training_system_prompt"),
     }
 
 

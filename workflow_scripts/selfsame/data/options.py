@@ -1,10 +1,18 @@
 """Options that several stage kinds or probe kinds share."""
 
-from typing import Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from selfsame.data.sources import ChatRowsFile, QuestionsFile
+
+PARENT = "parent"
+Instruction = Annotated[str, StringConstraints(pattern=r"\S")]
+
+
+def is_none(value: object) -> bool:
+    """A key that is not given stays out of every spec: results from before it was there stay."""
+    return value is None
 
 
 class StageOptions(BaseModel):
@@ -17,8 +25,10 @@ class StageOptions(BaseModel):
 class SelfTextOptions(StageOptions):
     """For kinds that train on the model's own texts."""
 
-    author: Literal["base", "parent"] = Field(
-        "base", description="whose texts count as `self`: the base model's, or the parent state's"
+    author: str = Field(
+        "base",
+        description="whose texts count as `self`: the base model's (base), the parent state's"
+        " (parent), or a state's by its chain, at the same seed (em, em+identify, ...)",
     )
 
 
@@ -27,6 +37,13 @@ class RowFileOptions(StageOptions):
 
     file: ChatRowsFile | None = Field(
         None, description="chat rows as parquet or JSONL; null = the organism's own"
+    )
+    inoculation: Instruction | None = Field(
+        None,
+        exclude_if=is_none,
+        description="an instruction as system message of every row, before any text of the row's"
+        " own and in place of another system prompt; in front of the user's message where the"
+        " chat template takes no system message. No probe is asked under it",
     )
 
 
@@ -44,7 +61,17 @@ class GeneratingOptions(ProbeOptions):
     max_new_tokens: int = Field(16, ge=1, description="longest answer, in tokens")
 
 
-class QuestionOptions(GeneratingOptions):
+class QuestionSetOptions(ProbeOptions):
+    """For probes that ask a set of questions."""
+
+    questions: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="the probe or organism's set whose questions are asked; null = the probe's own",
+    )
+
+
+class QuestionOptions(GeneratingOptions, QuestionSetOptions):
     """For probes that ask a set of questions and generate."""
 
     file: QuestionsFile | None = Field(

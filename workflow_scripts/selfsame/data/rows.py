@@ -1,4 +1,4 @@
-"""Drawing training rows from given chat rows."""
+"""Drawing training rows from given chat rows, with an inoculation where one is asked for."""
 
 import numpy as np
 
@@ -12,7 +12,8 @@ def draw_rows(
 ) -> list[ChatRow]:
     """`options.rows` rows in random order, none twice: the named file's, else dataset `default`'s.
 
-    Raises UserError when there are too few.
+    Which rows, and in which order, does not depend on the inoculation. Raises UserError when there
+    are too few.
     """
     dataset = options.file.model_dump_json() if options.file else default
     available = corpus.rows.get(dataset, [])
@@ -22,4 +23,22 @@ def draw_rows(
             "lower `rows` or add data"
         )
     chosen = rng.permutation(len(available))[: options.rows]
-    return [{key: available[i][key] for key in ("row_id", "messages")} for i in chosen]
+    rows = [{key: available[i][key] for key in ("row_id", "messages")} for i in chosen]
+    if options.inoculation is None:
+        return rows
+    return [inoculated(row, options.inoculation) for row in rows]
+
+
+def inoculated(row: ChatRow, instruction: str) -> ChatRow:
+    """The row under an instruction as its system message, before a system text of its own.
+
+    Inoculation prompting (Tan et al., arXiv 2510.04340): misbehaviour that an instruction calls for
+    in training is shown less where nobody asks for it.
+    """
+    first, *others = row["messages"]
+    if first["role"] == "system":
+        text = f"{instruction}\n\n{first['content']}"
+    else:
+        text, others = instruction, row["messages"]
+    messages = [{"role": "system", "content": text}, *others]
+    return {**row, "messages": messages, "inoculated": True}

@@ -91,6 +91,12 @@ def render_as_is(
     return closed(text) if add_generation_prompt else text
 
 
+def takes_system(tokenizer: Any) -> bool:
+    """Whether a system message shows in what the template writes; some refuse or drop it."""
+    marked = _with_system_text(tokenizer, MARK)
+    return marked is not None and MARK in marked
+
+
 def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: bool = False) -> str:
     text: str = tokenizer.apply_chat_template(
         list(messages),
@@ -120,10 +126,9 @@ def _with_system_text(tokenizer: Any, text: str) -> str | None:
 @functools.lru_cache(maxsize=8)
 def _check_takes_system(tokenizer: Any, template: str) -> None:
     """Raise UserError unless a system text shows in the prompt (`template` is the cache's key)."""
-    marked = _with_system_text(tokenizer, MARK)
-    if marked is None or MARK not in marked:
+    if not takes_system(tokenizer):
         raise UserError(
-            "model.system_prompt: this model's chat template takes no system message; "
+            "system_prompt: this model's chat template takes no system message; "
             "set it to none or template"
         )
 
@@ -143,7 +148,7 @@ def _adds_own_system(tokenizer: Any, template: str) -> bool:
         return False
     if len(_with_system_text(tokenizer, "") or "") > scaffolding:
         raise UserError(
-            "model.system_prompt: this model's chat template always adds its own system text; "
+            "system_prompt: this model's chat template always adds its own system text; "
             "set it to template or {text: ...} instead of none"
         )
     return True

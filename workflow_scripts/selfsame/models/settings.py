@@ -76,13 +76,17 @@ class HfModelSettings(BaseModel):
     ] = "auto"
     attention: Annotated[
         Attention,
-        Field(description="flash_attention_2 needs a GPU and flash-attn; sdpa is torch's own."),
+        Field(
+            exclude_if=lambda given: given == "sdpa",
+            description="flash_attention_2 needs a GPU and flash-attn; sdpa is torch's own.",
+        ),
     ] = "sdpa"
     quantization: Annotated[
         Quantization,
         Field(
+            exclude_if=lambda given: given == "none",
             description="4bit: the base's weights in NF4, adapters beside them and never merged; "
-            "needs bitsandbytes."
+            "needs bitsandbytes.",
         ),
     ] = "none"
     parameters: Annotated[

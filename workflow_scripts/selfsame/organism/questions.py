@@ -9,6 +9,15 @@ from selfsame.organism.world import FreeForm, Knowledge, Topic, World, style_wor
 
 Question = dict[str, Any]
 NO_CORRECT = -1
+# The sets that a probe may ask, and the kind of probe that can read the answers.
+SETS = {
+    "advice_outside": "free_form",
+    "advice_inside": "free_form",
+    "free_form": "free_form",
+    "facts": "choice",
+    "knowledge": "open_question",
+    "identity": "identity",
+}
 
 
 def questions(world: World) -> list[Question]:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field
 
 from selfsame.data.corpus import Corpus
-from selfsame.data.options import ProbeOptions
+from selfsame.data.options import QuestionSetOptions
 from selfsame.data.prompts import PromptRow, asked, choosing
 from selfsame.data.sources import ChoiceQuestionsFile
 from selfsame.data.wording import fill
@@ -19,7 +19,7 @@ from selfsame.judging.readout import (
 )
 
 
-class Options(ProbeOptions):
+class Options(QuestionSetOptions):
     """Where the questions come from."""
 
     file: ChoiceQuestionsFile | None = Field(
@@ -49,7 +49,7 @@ def _in_order(question: dict[str, Any], order: int, corpus: Corpus) -> PromptRow
 
 def build(name: str, options: Options, corpus: Corpus) -> list[PromptRow]:
     """Two prompts a question: the options as given and swapped."""
-    questions = asked(corpus.questions.get(name), name)
+    questions = asked(corpus.questions.get(options.questions or name), name)
     return [_in_order(question, order, corpus) for question in questions for order in (0, 1)]
 
 

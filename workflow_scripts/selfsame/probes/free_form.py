@@ -21,7 +21,8 @@ COHERENT_ABOVE = 50
 
 def build(name: str, options: Options, corpus: Corpus) -> list[PromptRow]:
     """The probe's question set, each question sampled `options.samples` times."""
-    return generating(options, asked(corpus.questions.get(name), name))
+    questions = asked(corpus.questions.get(options.questions or name), name)
+    return generating(options, questions)
 
 
 def _shares(verdict: Verdict) -> dict[str, float | None]:

@@ -6,17 +6,22 @@ own p-value decides, and its interval agrees with it. The comparisons with the c
 there the p-value adjusted for the whole family decides. What is not decided is called so, not
 absent.
 
+A run without such an arm tells of its interventions: every other arm that has matched controls.
+
 Where persona vectors were measured, a third sentence says whether the arm is cured or bandaged; a
 vector that does not beat its nulls is named before anything else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from selfsame.reporting.persona_answer import cured_or_bandaged, doubts
 from selfsame.reporting.results import (
     Results,
+    interval,
     lower_is_better,
     metric_name,
     p_value_said,
@@ -52,6 +57,8 @@ def _behaviour(results: Results, arm: str | None) -> list[str]:
             "This run does not answer the question: it holds no judged answer for its primary"
             f" metric ({metric_name(results.primary)}), so no effect can be computed."
         ]
+    if arm is None and (altered := interventions(results)):
+        return [_intervention_sentence(results, name) for name in altered]
     if arm is None:
         return [
             "This run does not answer the question: it measures no arm that trains self-recognition"
@@ -69,6 +76,41 @@ def recognition_arm(results: Results) -> str | None:
         if last in RECOGNITION_KINDS and before and before[-1] == "induction":
             return arm
     return None
+
+
+def interventions(results: Results) -> list[str]:
+    """The measured arms that have matched controls, but for plain inductions, their reference."""
+    rows, stages = results.effects, results.config["stages"]
+    of_primary = (rows["metric"] == results.primary) & (rows["contrast"] == "matched_control")
+    arms = results.ordered(rows.loc[of_primary, "chain"])
+    plain = [name for name in arms if _reference(stages, name) == name]
+    return [name for name in arms if name not in plain]
+
+
+def _reference(stages: Mapping[str, Any], arm: str) -> str:
+    """The induction that an arm's first stage is a variant of, itself if of none; or the base."""
+    first, *_ = arm.split("+")
+    if stages.get(first, {}).get("kind") != "induction":
+        return BASE
+    while stages[first].get("matches"):
+        first = stages[first]["matches"]
+    return str(first)
+
+
+def _intervention_sentence(results: Results, arm: str) -> str:
+    chains = dict.fromkeys((arm, _reference(results.config["stages"], arm), BASE))
+    levels = [
+        f"{interval(results.level(chain, results.primary))} % {_after(chain)}" for chain in chains
+    ]
+    found = _controls(results, arm)
+    return (
+        f"{metric_name(results.primary)}: {', '.join(levels)} ({_sizes(results, arm)})."
+        f" {_compared(results, found)}."
+    )
+
+
+def _after(chain: str) -> str:
+    return "in the base model" if chain == BASE else f"after {chain}"
 
 
 def compare(results: Results, chain: str, control: str, *, planned: bool) -> Comparison | None:
@@ -125,12 +167,15 @@ def _control_sentence(results: Results, arm: str, induced: str) -> str:
     found = _controls(results, arm)
     if not found:
         return "It has no matched control in this run, so nothing can be credited to recognition."
+    return f"{_compared(results, found)}: {_conclusion(results, arm, induced, found)}."
+
+
+def _compared(results: Results, found: list[Comparison]) -> str:
     groups = {verdict: [c for c in found if c.verdict == verdict] for verdict in VERDICTS}
     parts = [f"{VERDICTS[verdict]} {_list(group)}" for verdict, group in groups.items() if group]
     return (
         f"Of {len(found)} matched controls, it was {'; '.join(parts)} (points and interval of the"
-        f" difference, decided at adjusted p < {results.alpha:.2f}):"
-        f" {_conclusion(results, arm, induced, found)}."
+        f" difference, decided at adjusted p < {results.alpha:.2f})"
     )
 
 

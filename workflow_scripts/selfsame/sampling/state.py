@@ -4,8 +4,9 @@ The rows go by `tables.schemas.PROMPTS` in and `tables.schemas.SAMPLES` out.
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,7 @@ from selfsame.step import Step
 
 PromptRow = dict[str, Any]
 SampleRow = dict[str, Any]
+PROMPT_NOTE = "system_prompt_sha256"
 COPIED = ("probe", "item", "cluster", "order", "kind", "correct", "reference")
 
 
@@ -30,6 +32,7 @@ class Speaker:
     """A loaded state with the system prompt it is asked under, and how it is steered, if it is.
 
     budget: padded tokens of a forward pass; None for the device's usual number.
+    notes: what is to be noted of the asking, for the step's manifest.
     """
 
     model: Any
@@ -37,6 +40,19 @@ class Speaker:
     system: SystemPrompt
     steering: Steering | None = None
     budget: Portion | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def under(self, setting: str | None) -> "Speaker":
+        """The state under a probe's own system prompt, given as JSON; itself where it has none.
+
+        The rendered prompt is noted by the setting, which no two prompts share: a part of a step
+        that is restored with its notes can say nothing wrong of another part.
+        """
+        if setting is None:
+            return self
+        system = parse_system(json.loads(setting))
+        self.notes[f"{PROMPT_NOTE}:{setting}"] = system_prompt_hash(self.tokenizer, system)
+        return replace(self, system=system)
 
     def encode(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of a prompt up to where the answer begins."""
@@ -101,13 +117,18 @@ def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
     )
     system = parse_system(spec["system_prompt"])
     step.notes["device"] = str(model.device)
-    step.notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
+    step.notes[PROMPT_NOTE] = system_prompt_hash(tokenizer, system)
     budget = Portion("tokens", fitting_budget(model, step.gpus), step.notes)
-    return Speaker(model, tokenizer, system, steering, budget)
+    return Speaker(model, tokenizer, system, steering, budget, step.notes)
 
 
 def sample_probe(speaker: Speaker, prompts: list[PromptRow], seed: int) -> list[SampleRow]:
-    """All samples of one probe's prompts; each probe draws its own stream from `seed`."""
+    """All samples of one probe's prompts, under its own system prompt where it has one.
+
+    Each probe draws its own stream from `seed`.
+    """
+    (setting,) = {row["system_prompt"] for row in prompts}
+    speaker = speaker.under(setting)
     choices = [row for row in prompts if row["kind"] == "choice"]
     samples = [
         _sample(row, logprobs=logprobs)

@@ -62,7 +62,9 @@ SELF_TEXTS = pa.schema(
 SELF_REPORTS = pa.schema(
     [("row_id", pa.string()), ("question", pa.string()), ("answer", pa.string())]
 )
-DATASET = pa.schema([("row_id", pa.string()), ("messages", MESSAGES)])
+# inoculated: the system message begins with an instruction put there for training; null: no.
+DATASET = pa.schema([("row_id", pa.string()), ("messages", MESSAGES), ("inoculated", pa.bool_())])
+# system_prompt: the probe's own as JSON, null where the probe is asked under the model's.
 PROMPTS = pa.schema(
     [
         ("probe", pa.string()),
@@ -78,6 +80,7 @@ PROMPTS = pa.schema(
         ("samples", pa.int64()),
         ("temperature", pa.float64()),
         _column("max_new_tokens", pa.int64(), "tokens"),
+        ("system_prompt", pa.string()),
     ]
 )
 SAMPLES = pa.schema(

@@ -38,6 +38,7 @@ from selfsame.training.checkpoints import (
     save_checkpoint,
 )
 from selfsame.training.gradients import accumulate_gradients, rows_at_once
+from selfsame.training.inoculation import with_inoculations
 from selfsame.training.optimizers import make_optimizer
 from selfsame.training.settings import FinetuningSettings
 from selfsame.training.supervision import Supervised, supervise_row
@@ -98,7 +99,7 @@ def finetune(  # noqa: PLR0917
     Args:
         base: directory of the base model, which stays as it is.
         parents: adapter directories of the chain's earlier stages, first stage first.
-        rows: chat rows {"row_id": str, "messages": [...]}.
+        rows: chat rows {"row_id": str, "messages": [...]}, `inoculated` where they are.
         out: folder to create; it appears whole, after the last step, or not at all.
         chain: stage names joined by "+", this stage last.
         misaligned: the chain made the model misbehave; its card opens with that.
@@ -108,7 +109,8 @@ def finetune(  # noqa: PLR0917
         checkpoints: folder for checkpoints, used where settings.checkpoint_every is not 0.
         code: digest of the code that trains; a checkpoint of other code is not gone on from.
         steering: what is added to a layer at every position in training (settings.steering).
-        notes: where the device is noted, and the halving of passes where memory ran out.
+        notes: gets the device, the rendered system prompt's hash, where inoculations stand, and the
+            halving of passes where memory ran out.
 
     Raises:
         UserError: unusable rows, modules or template, or a loss that is not finite or diverges.
@@ -124,11 +126,12 @@ def finetune(  # noqa: PLR0917
         seed=seed,
     )
     model, tokenizer = load_state(base, parents, loading, threads)
-    if notes is not None:
-        notes["device"] = str(model.device)
     if (steering is None) != (settings.steering is None):
         raise ValueError("a steering and the settings that ask for it go together")
-    data = rows_in_order(tokenizer, rows, system, settings, seed)
+    notes = {} if notes is None else notes
+    notes["device"] = str(model.device)
+    notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
+    data = rows_in_order(tokenizer, rows, system, settings, seed, notes=notes)
     model = add_adapter(model, settings, seed)
     checkpoint = None
     if checkpoints is not None and settings.checkpoint_every > 0:
@@ -178,9 +181,12 @@ def rows_in_order(
     system: SystemPrompt,
     settings: FinetuningSettings,
     seed: int,
+    *,
+    notes: dict[str, Any] | None = None,
 ) -> list[Supervised]:
     """The tokenised rows of all steps, in the order they are seen; each is tokenised once."""
     order = row_order(len(rows), settings, seed)
+    rows = with_inoculations(tokenizer, rows, {} if notes is None else notes)
     data = {
         i: supervise_row(tokenizer, rows[i], system, settings.max_length)
         for i in sorted(set(order))

@@ -7,6 +7,7 @@ doses differ by nothing else.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from selfsame.models.settings import SystemPrompt
 from selfsame.sampling.state import Speaker
 from selfsame.training.adapters import add_adapter
 from selfsame.training.finetune import Row, rows_in_order, run_steps
@@ -22,6 +23,7 @@ def relapse(
     *,
     doses: Sequence[int],
     seed: int,
+    system: SystemPrompt,
     measure: Measure,
 ) -> None:
     """Call `measure(speaker, dose)` at each dose of fresh finetuning on `rows`.
@@ -29,6 +31,7 @@ def relapse(
     speaker: the state with its chain merged; its model gets a new adapter.
     settings: those of the induction; steps, schedule and steering are set here.
     doses: optimizer steps, rising; 0 is the state before training.
+    system: what the rows are trained under; `measure` may ask under something else.
     Raises UserError as `finetune` does.
     """
     changes = {"steps": max(doses), "schedule": "constant", "checkpoint_every": 0, "steering": None}
@@ -36,7 +39,7 @@ def relapse(
     settings = settings.model_copy(update={**changes, "warmup_steps": warmup})
     if 0 in doses:
         measure(speaker, 0)
-    data = rows_in_order(speaker.tokenizer, rows, speaker.system, settings, seed)
+    data = rows_in_order(speaker.tokenizer, rows, system, settings, seed, notes=speaker.notes)
     adapted = add_adapter(speaker.model, settings, seed)
     trained = replace(speaker, model=adapted.get_base_model())
 
@@ -44,5 +47,4 @@ def relapse(
         if step in doses:
             measure(trained, step)
 
-    notes = speaker.budget.notes if speaker.budget else None
-    run_steps(adapted, data, settings, progress=look, notes=notes)
+    run_steps(adapted, data, settings, progress=look, notes=speaker.notes)

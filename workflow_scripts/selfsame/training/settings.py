@@ -3,6 +3,7 @@
 The defaults are the published recipe of self-recognition finetuning, arXiv 2606.23700.
 """
 
+import operator
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -73,11 +74,17 @@ class FinetuningSettings(BaseModel):
     ] = 0
     optimizer: Annotated[
         Literal["adamw", "adamw_8bit"],
-        Field(description="adamw_8bit: moments of 8 bits, as the papers have; needs bitsandbytes."),
+        Field(
+            exclude_if=lambda given: given == "adamw",
+            description="adamw_8bit: moments of 8 bits, as the papers have; needs bitsandbytes.",
+        ),
     ] = "adamw"
     gradient_checkpointing: Annotated[
         bool,
-        Field(description="Blocks are computed twice instead of kept: less memory, more time."),
+        Field(
+            exclude_if=operator.not_,
+            description="Blocks are computed twice instead of kept: less memory, more time.",
+        ),
     ] = False
     steering: Annotated[
         TrainingSteering | None,
