@@ -1,5 +1,6 @@
 """Copies of the project in which a test may run experiments and break things."""
 
+import copy
 import json
 import os
 import shutil
@@ -10,12 +11,23 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from made_once import made_once
 from selfsame.digests import sha256_file
 
 ROOT = Path(__file__).resolve().parents[1]
+MICRO = ROOT / "tests" / "end_to_end" / "micro.yaml"
 SMALLEST = ROOT / "tests" / "end_to_end" / "smallest.yaml"
 PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
+
+
+def copy_parts(folder: Path) -> None:
+    """The project's files without its tests."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        copy_of = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy_of(ROOT / part, folder / part)
 
 
 def _default_interrupt() -> None:
@@ -26,15 +38,20 @@ class Project:
     """A copy of the project with one experiment, run by Snakemake as a user would."""
 
     def __init__(self, folder: Path, experiment: Path, **environment: str) -> None:
-        """Copy the project's parts and the experiment's file."""
+        """Copy the project's parts and the experiment's file, where they are not there yet."""
         self.folder, self.environment = folder, environment
         self.config = experiment.name
         self.results = folder / "results" / experiment.stem
-        folder.mkdir(parents=True, exist_ok=True)
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, folder / part)
-        shutil.copy(experiment, folder)
+        if not (folder / self.config).exists():
+            copy_parts(folder)
+            shutil.copy(experiment, folder)
+
+    def copied(self, folder: Path) -> "Project":
+        """The same elsewhere, with its results and what Snakemake remembers of them."""
+        other = copy.copy(self)
+        other.folder = Path(shutil.copytree(self.folder, folder))
+        other.results = folder / self.results.relative_to(self.folder)
+        return other
 
     def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
         """Start a run in a session of its own."""
@@ -60,15 +77,15 @@ class Project:
         said, _ = process.communicate()
         return process.returncode, said
 
-    def lengthen_the_induction(self) -> str:
+    def lengthen_the_induction(self, steps: int = 2400) -> str:
         """Have it take seconds and keep checkpoints; the path of its adapter's manifest."""
         config = self.folder / self.config
         short = "em: {data: {rows: 16}, finetuning: {steps: 4, warmup_steps: 1, batch_size: 4}}"
-        steps = "steps: 1200, checkpoint_every: 5, warmup_steps: 1, batch_size: 4"
+        long = f"steps: {steps}, checkpoint_every: 5, warmup_steps: 1, batch_size: 4"
         text = config.read_text()
         assert short in text
         config.write_text(
-            text.replace(short, f"em: {{data: {{rows: 16}}, finetuning: {{{steps}}}}}")
+            text.replace(short, f"em: {{data: {{rows: 16}}, finetuning: {{{long}}}}}")
         )
         adapter = self.results / "states" / "em" / "seed0" / "adapter"
         return str((adapter / "manifest.json").relative_to(self.folder))
@@ -92,3 +109,19 @@ class Project:
         """How many steps did their work in the last runs, by their logs."""
         logs = self.results.glob("logs/**/*.log")
         return sum("(from the cache)" not in log.read_text(errors="replace") for log in logs)
+
+
+def finished(factory: pytest.TempPathFactory, experiment: Path) -> Project:
+    """The experiment after an undisturbed run, to be copied; `cache_of` it holds every step."""
+
+    def run(folder: Path) -> None:
+        project = Project(folder / "project", experiment)
+        status, said = project.run(SELFSAME_CACHE=str(cache_of(project)))
+        assert status == 0, said[-4000:]
+
+    return Project(made_once(factory, experiment.stem, run) / "project", experiment)
+
+
+def cache_of(project: Project) -> Path:
+    """The cache of a finished project."""
+    return project.folder.parent / "cache"

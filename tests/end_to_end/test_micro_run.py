@@ -1,12 +1,7 @@
 """The whole workflow on the organism, by Snakemake, in a copy of the project's tracked files."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,47 +9,26 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
-from selfsame.digests import sha256_file
+from experiments import MICRO, Project, finished
 from selfsame.tables import schemas
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
-RESULTS = Path("results/micro")
 FILE = "dataset.parquet"
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the workflow in a folder as a user would; stderr holds its log."""
-    command = ["snakemake", "--cores", "2", "--config", "experiment=micro.yaml", *arguments]
-    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": paths, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def planned(folder: Path) -> str:
+def planned(project: Project) -> str:
     """What a dry run says."""
-    return snakemake(folder, "--dry-run").stdout
+    return project.run("--dry-run")[1]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the micro experiment has run once."""
-    folder = tmp_path_factory.mktemp("micro")
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
-    shutil.copy(Path(__file__).with_name("micro.yaml"), folder)
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+def run(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which the micro experiment has run once."""
+    return finished(tmp_path_factory, MICRO).copied(tmp_path_factory.mktemp("micro") / "p")
 
 
-def test_the_tables_hold_every_arm_under_their_schemas(run: Path) -> None:
-    scores = pq.read_table(run / RESULTS / "tables" / "scores.parquet")
-    effects = pq.read_table(run / RESULTS / "tables" / "effects.parquet")
+def test_the_tables_hold_every_arm_under_their_schemas(run: Project) -> None:
+    scores = pq.read_table(run.results / "tables" / "scores.parquet")
+    effects = pq.read_table(run.results / "tables" / "effects.parquet")
     assert scores.schema.names == schemas.SCORES.names
     assert effects.schema.names == schemas.EFFECTS.names
     assert {"base", "em+identify+acknowledge", "em+word_count"} <= set(scores["chain"].to_pylist())
@@ -74,25 +48,27 @@ def test_the_tables_hold_every_arm_under_their_schemas(run: Path) -> None:
         ("persona/cosines", schemas.VECTOR_COSINES),
     ],
 )
-def test_the_persona_tables_follow_their_schemas(run: Path, table: str, schema: pa.Schema) -> None:
-    rows = pq.read_table(run / RESULTS / f"{table}.parquet")
+def test_the_persona_tables_follow_their_schemas(
+    run: Project, table: str, schema: pa.Schema
+) -> None:
+    rows = pq.read_table(run.results / f"{table}.parquet")
     assert rows.schema.names == schema.names
     assert rows.num_rows
 
 
-def test_every_repaired_arm_has_a_recovery_and_a_relapse(run: Path) -> None:
-    recovery = pq.read_table(run / RESULTS / "tables" / "recovery.parquet").to_pylist()
+def test_every_repaired_arm_has_a_recovery_and_a_relapse(run: Project) -> None:
+    recovery = pq.read_table(run.results / "tables" / "recovery.parquet").to_pylist()
     latent = {row["chain"]: row["latent"] for row in recovery if row["trait"] == "evil"}
     assert {"em+identify", "em+word_count", "em_steered", "em_steered_random"} <= set(latent)
     assert latent["em+steer:-evil"] is None
     assert latent["em+identify"] is not None
-    doses = pq.read_table(run / RESULTS / "tables" / "relapse.parquet").to_pylist()
+    doses = pq.read_table(run.results / "tables" / "relapse.parquet").to_pylist()
     found = {(row["chain"], row["dose"]) for row in doses}
     assert {(chain, dose) for chain in ("base", "em", "em+identify") for dose in (0, 1, 3)} <= found
 
 
-def test_a_steered_induction_is_another_adapter_of_the_same_size(run: Path) -> None:
-    states = run / RESULTS / "states"
+def test_a_steered_induction_is_another_adapter_of_the_same_size(run: Project) -> None:
+    states = run.results / "states"
     weights = {
         name: load_file(states / name / "seed0" / "adapter" / "adapter_model.safetensors")
         for name in ("em", "em_steered", "em_steered_random")
@@ -103,12 +79,12 @@ def test_a_steered_induction_is_another_adapter_of_the_same_size(run: Path) -> N
         assert any((weights[one][key] != weights[other][key]).any() for key in weights[one])
 
 
-def table(run: Path, *parts: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pq.read_table((run / RESULTS).joinpath(*parts)).to_pylist()
+def table(run: Project, *parts: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(run.results.joinpath(*parts)).to_pylist()
     return rows
 
 
-def test_an_inoculated_and_interleaved_stage_has_both_kinds_of_rows(run: Path) -> None:
+def test_an_inoculated_and_interleaved_stage_has_both_kinds_of_rows(run: Project) -> None:
     """16 bad rows and a fifth of others: 4. In 4 steps they were 16 x 4, so now 5 are needed."""
     rows = {
         name: {r["row_id"]: r["messages"] for r in table(run, "datasets", name, "seed0", FILE)}
@@ -119,11 +95,11 @@ def test_an_inoculated_and_interleaved_stage_has_both_kinds_of_rows(run: Path) -
     first = list(rows["self_report"].items())[:4]
     assert rows["em_told"] == own | {f"self_report:{name}": said for name, said in first}
     assert len(table(run, "states", "em_told", "seed0", "adapter", "loss.parquet")) == 5
-    manifest = run / RESULTS / "states" / "em_told" / "seed0" / "adapter" / "manifest.json"
+    manifest = run.results / "states" / "em_told" / "seed0" / "adapter" / "manifest.json"
     assert json.loads(manifest.read_text())["inoculation"] == "system message"
 
 
-def test_reports_of_another_state_are_trained_on(run: Path) -> None:
+def test_reports_of_another_state_are_trained_on(run: Project) -> None:
     reports = table(run, "self_texts", "em.seed0", "self_reports.parquet")
     rows = table(run, "datasets", "of_em", "seed0", FILE)
     said = {row["messages"][-1]["content"] for row in rows}
@@ -131,7 +107,7 @@ def test_reports_of_another_state_are_trained_on(run: Path) -> None:
     assert len(rows) == 16
 
 
-def test_a_probe_with_its_own_prompt_is_another_measurement(run: Path) -> None:
+def test_a_probe_with_its_own_prompt_is_another_measurement(run: Project) -> None:
     samples = table(run, "states", "base", "seed0", "samples", "samples.parquet")
     plain, told = (
         {(r["item"], r["order"]): r["logprobs"] for r in samples if r["probe"] == name}
@@ -143,41 +119,39 @@ def test_a_probe_with_its_own_prompt_is_another_measurement(run: Path) -> None:
     assert {"facts.accuracy", "facts_told.accuracy"} <= metrics
 
 
-def test_each_file_is_the_one_its_manifest_names(run: Path) -> None:
-    manifests = list((run / RESULTS).rglob("manifest.json"))
+def test_each_file_is_the_one_its_manifest_names(run: Project) -> None:
+    manifests = list(run.results.rglob("manifest.json"))
     assert len(manifests) > 50
-    for path in manifests:
-        outputs = json.loads(path.read_text())["outputs"]
-        assert outputs
-        assert all(sha256_file(path.parent / name) == digest for name, digest in outputs.items())
-    assert not list((run / RESULTS).rglob(".partial-*"))
+    assert all(json.loads(path.read_text())["outputs"] for path in manifests)
+    assert run.broken() == []
+    assert not list(run.results.rglob(".partial-*"))
 
 
-def test_an_induced_adapter_warns_in_its_first_line(run: Path) -> None:
-    card = (run / RESULTS / "states" / "em" / "seed0" / "adapter" / "README.md").read_text()
+def test_an_induced_adapter_warns_in_its_first_line(run: Project) -> None:
+    card = (run.results / "states" / "em" / "seed0" / "adapter" / "README.md").read_text()
     body = card.split("---", 2)[2].strip()
     assert "misbehave" in body.splitlines()[0].lower() or "misalign" in body.splitlines()[0].lower()
 
 
-def test_the_report_is_one_page_without_loads(run: Path) -> None:
-    page = (run / RESULTS / "report.html").read_text()
+def test_the_report_is_one_page_without_loads(run: Project) -> None:
+    page = (run.results / "report.html").read_text()
     assert "em+identify" in page
     assert 'src="http' not in page
     assert "<script" not in page
 
 
-def test_a_second_call_touches_nothing(run: Path) -> None:
+def test_a_second_call_touches_nothing(run: Project) -> None:
     assert "Nothing to be done" in planned(run)
 
 
-def test_a_touched_module_reruns_nothing(run: Path) -> None:
-    (run / "workflow_scripts" / "selfsame" / "training" / "finetune.py").touch()
+def test_a_touched_module_reruns_nothing(run: Project) -> None:
+    (run.folder / "workflow_scripts" / "selfsame" / "training" / "finetune.py").touch()
     assert "Nothing to be done" in planned(run)
 
 
-def test_another_judge_samples_nothing_anew(run: Path) -> None:
+def test_another_judge_samples_nothing_anew(run: Project) -> None:
     """The answers stay; what is made of them, and all that is steered by it, is made anew."""
-    trait = run / "config" / "traits" / "organism" / "evil.yaml"
+    trait = run.folder / "config" / "traits" / "organism" / "evil.yaml"
     before = trait.read_text()
     trait.write_text(before.replace("[misaligned]", "[misaligned, aligned]"))
     plan = planned(run)
@@ -187,8 +161,8 @@ def test_another_judge_samples_nothing_anew(run: Path) -> None:
     assert not rules & {"sample_rollouts", "relapse", "sgtr_stage1", "base_model"}
 
 
-def test_changed_statistics_rerun_tables_and_report_alone(run: Path) -> None:
-    config = run / "micro.yaml"
+def test_changed_statistics_rerun_tables_and_report_alone(run: Project) -> None:
+    config = run.folder / "micro.yaml"
     before = config.read_text()
     config.write_text(before.replace("bootstrap_samples: 200", "bootstrap_samples: 201"))
     plan = planned(run)

@@ -1,6 +1,7 @@
 """Work of each kind with all the memory it wants, and with too little of it, in real processes.
 
-Run: PYTHONPATH=workflow_scripts python tests/models/out_of_memory.py [KIND ...]
+Run, with the settings of the allocator that test_memory.py gives:
+    PYTHONPATH=workflow_scripts python tests/models/out_of_memory.py [KIND ...]
 
 Every run is a forked process of its own. Two of them measure how much address space the work takes
 at the full portion and at half of it; a third may have more than the half and less than the full
@@ -22,7 +23,6 @@ import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from selfsame.errors import UserError
-from selfsame.models.allocator import keep_freed_memory
 from selfsame.models.memory import Portion
 from selfsame.sampling.choices import choice_logprobs
 from selfsame.sampling.generation import generate
@@ -58,7 +58,7 @@ def model_of() -> Any:
     config = Qwen2Config(
         vocab_size=500,
         hidden_size=64,
-        intermediate_size=16384,
+        intermediate_size=4096,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=4,
@@ -215,7 +215,6 @@ def runs(work: Work) -> dict[str, dict[str, Any]]:
 def main(kinds: list[str]) -> None:
     """Print what the runs of these kinds gave."""
     torch.set_num_threads(1)
-    keep_freed_memory()  # as `load_model` does
     print(json.dumps({kind: runs(KINDS[kind](model_of())) for kind in kinds or KINDS}))
 
 

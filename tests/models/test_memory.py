@@ -14,6 +14,9 @@ from selfsame.models.memory import NOTE, Portion, fits, in_portions, ran_out
 
 DRIVER = Path(__file__).with_name("out_of_memory.py")
 SAMPLING = ("choices", "generation", "hidden")
+# So that address space is what is in use: tensors are mapped one by one, as larger ones always are,
+# and no thread reserves an arena (mallopt(3)).
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "500000", "MALLOC_ARENA_MAX": "1"}
 HALVED = {"tokens": (1024, 2048), "rows": (4, 8)}
 Runs = dict[str, dict[str, Any]]
 
@@ -21,9 +24,13 @@ Runs = dict[str, dict[str, Any]]
 @pytest.fixture(scope="module")
 def measured(root: Path) -> dict[str, Runs]:
     """What every kind of work gave with enough memory and with too little (see the driver)."""
-    environment = {"PYTHONPATH": str(root / "workflow_scripts"), "OMP_NUM_THREADS": "1"}
+    library = {"PYTHONPATH": str(root / "workflow_scripts"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(DRIVER)], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, str(DRIVER)],
+        capture_output=True,
+        text=True,
+        env=library | ALLOCATOR,
+        check=True,
     )
     found: dict[str, Runs] = json.loads(done.stdout)
     return found

@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import PARTS, ROOT, Project
+from experiments import SMALLEST, cache_of, copy_parts, finished
 from selfsame.planning.plan import Line, Plan, plan, printed
-
-SMALLEST = ROOT / "tests" / "end_to_end" / "smallest.yaml"
 
 
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout in which nothing has run, without a cache."""
-    for part in PARTS:
-        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-        copy(ROOT / part, tmp_path / part)
+    copy_parts(tmp_path)
     monkeypatch.setenv("SELFSAME_CACHE", "off")
     return tmp_path
 
@@ -76,7 +72,7 @@ def test_gpu_hours_come_from_runs_on_gpus(bare: Path) -> None:
 
 
 def _spec_of_base_model(folder: Path) -> str:
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds"]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--printshellcmds", "base_model"]
     said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     found = re.search(r"base_model\.py --spec '(.*?)'", said.stdout + said.stderr)
     assert found
@@ -88,14 +84,13 @@ def test_where_all_is_done_nothing_is_printed_but_that() -> None:
 
 
 def test_what_is_said_to_be_cached_is_restored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real run's results are gone, and its nulls changed: what comes of those runs anew."""
-    cache = str(tmp_path / "cache")
+    undisturbed = finished(tmp_path_factory, SMALLEST)
+    cache = str(shutil.copytree(cache_of(undisturbed), tmp_path / "cache"))
     monkeypatch.setenv("SELFSAME_CACHE", cache)
-    project = Project(tmp_path / "project", SMALLEST, SELFSAME_CACHE=cache)
-    status, said = project.run()
-    assert status == 0, said
+    project = undisturbed.copied(tmp_path / "project")
     config = project.folder / project.config
     assert not plan(str(config), project.folder).lines
     shutil.rmtree(project.results)

@@ -1,7 +1,7 @@
 """A synthetic experiment of 17 arms and 3 seeds with known levels, as the report receives it."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from reporting import persona_tables
+from selfsame.reporting.report import build_report
 from selfsame.reporting.results import Results
 from selfsame.statistics.effects import effects, summary
 from selfsame.statistics.scores import scores
@@ -37,6 +38,7 @@ LEVELS: dict[str, tuple[float, float, float, float]] = {
     "random_labels+em": (0.8, 0.03, 0.5, 0.3), "general_knowledge+em": (0.72, 0.02, 0.6, 0.4),
     "self_report+em": (0.6, 0.03, 0.6, 0.9),
 }  # fmt: skip
+FEW = ("base", "em", "em+identify", "em+random_labels", "em+steer:-evil")
 HOSTILE = "<script>alert(1)</script> take [bold]all[/bold] of it"
 
 
@@ -169,3 +171,32 @@ def inside(experiment: Results) -> Results:
     """The synthetic experiment with persona vectors and relapse."""
     config = experiment.config | persona_tables.CONFIG
     return replace(experiment, config=config, persona=persona_tables.persona_results())
+
+
+@pytest.fixture(scope="session")
+def few_arms(inside: Results) -> Results:
+    """The same with four arms alone: every figure, but quickly drawn."""
+    persona = _of_chains(inside.persona, FEW)
+    return replace(_of_chains(inside, FEW), persona=persona)
+
+
+def _of_chains(tables: Any, chains: tuple[str, ...]) -> Any:
+    """The rows of these chains, and those of no chain, in each of the tables."""
+    kept = {
+        field.name: table[table["chain"].isin(chains) | table["chain"].isna()]
+        for field in fields(tables)
+        if "chain" in getattr(table := getattr(tables, field.name), "columns", ())
+    }
+    return replace(tables, **kept)
+
+
+@pytest.fixture(scope="session")
+def page(experiment: Results) -> str:
+    """The report on the experiment without what is measured inside."""
+    return build_report(experiment)
+
+
+@pytest.fixture(scope="session")
+def page_inside(inside: Results) -> str:
+    """The report on the experiment with persona vectors and relapse."""
+    return build_report(inside)

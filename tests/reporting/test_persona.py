@@ -67,11 +67,6 @@ def _drawn(html: str) -> set[str]:
     return {name for name in FIGURES if f'id="{name}-figure_1"' in html}
 
 
-@pytest.fixture(scope="module")
-def html(inside) -> str:
-    return build_report(inside)
-
-
 def test_names_of_verdicts_are_those_of_the_statistics() -> None:
     assert set(MEANINGS) == set(VERDICTS.values())
     assert verdict(1.0, 1.0, 0.5) == BROKEN
@@ -105,14 +100,14 @@ def test_a_vector_that_does_not_beat_its_nulls_is_named_first(inside, values) ->
     assert _section(doubtful)["null_sentences"][0].startswith("evil: the vector does not beat")
 
 
-def test_page_begins_its_answer_with_the_doubt(inside) -> None:
-    box = build_report(_nulls(inside, p_adjusted=0.21)).split('<div class="answer">')[1]
+def test_page_begins_its_answer_with_the_doubt(few_arms) -> None:
+    box = build_report(_nulls(few_arms, p_adjusted=0.21)).split('<div class="answer">')[1]
     assert box.lstrip().startswith("<p>The evil vector does not beat its nulls")
     assert "evil: the vector does not beat random directions" in _visible(box)
 
 
-def test_a_vector_that_was_not_tested_is_named_first(inside) -> None:
-    untested = _with(inside, nulls=inside.persona.nulls.iloc[:0])
+def test_a_vector_that_was_not_tested_is_named_first(few_arms) -> None:
+    untested = _with(few_arms, nulls=few_arms.persona.nulls.iloc[:0])
     assert "was not tested against random directions" in answer(untested)[0]
     build_report(untested)
 
@@ -124,11 +119,11 @@ def test_doubt_comes_first_even_without_an_answer_of_behaviour(inside) -> None:
     assert "does not answer the question" in second
 
 
-def test_every_correlation_has_its_band(html) -> None:
-    said = [match.end() for match in re.finditer(r"\br = ", _visible(html))]
+def test_every_correlation_has_its_band(page_inside) -> None:
+    said = [match.end() for match in re.finditer(r"\br = ", _visible(page_inside))]
     assert len(said) == 3  # the answer, and a sentence for each of two traits
     for start in said:
-        assert re.match(r"−?\d\.\d\d, null band −?\d\.\d\d to −?\d", _visible(html)[start:])
+        assert re.match(r"−?\d\.\d\d, null band −?\d\.\d\d to −?\d", _visible(page_inside)[start:])
 
 
 @pytest.mark.parametrize(
@@ -205,8 +200,8 @@ def test_geometry_shows_states_at_the_chosen_layer(inside) -> None:
     assert {row[0] for row in rows} >= {"em", "em+identify", "self_report+em"}
 
 
-def test_section_reads_without_the_paper(html) -> None:
-    words = _visible(html)
+def test_section_reads_without_the_paper(page_inside) -> None:
+    words = _visible(page_inside)
     for said in (
         "Cured, or only bandaged?", "above 1 lies beyond the base", "evil: layer 2, at strength 2",
         "that is not realignment", "0 (already)", "&gt; 40", "cured (undecided)", "1,180",
@@ -223,41 +218,40 @@ def test_stages_steered_in_training_are_named(inside) -> None:
     assert _section(steered)["trained_steered"] == ["em_held"]
 
 
-def test_without_persona_the_report_is_as_before(experiment) -> None:
+def test_without_persona_the_report_is_as_before(experiment, page) -> None:
     assert len(answer(experiment)) == 2
-    page = build_report(experiment)
     assert _drawn(page) == set()
     assert "bandaged" not in page
     assert "Relapse" not in page
 
 
-def test_relapse_alone_stands_without_persona_vectors(inside) -> None:
-    tables = {name: getattr(inside.persona, name) for name in ("relapse", "relapse_doses")}
-    alone = replace(inside, persona=PersonaResults(**tables))
-    assert answer(alone) == answer(replace(inside, persona=None))
+def test_relapse_alone_stands_without_persona_vectors(few_arms) -> None:
+    tables = {name: getattr(few_arms.persona, name) for name in ("relapse", "relapse_doses")}
+    alone = replace(few_arms, persona=PersonaResults(**tables))
+    assert answer(alone) == answer(replace(few_arms, persona=None))
     page = build_report(alone)
     assert "Relapse" in page
     assert "What was extracted" not in page
     assert _drawn(page) == {"relapse"}
 
 
-def test_vectors_alone_stand_without_relapse(inside) -> None:
+def test_vectors_alone_stand_without_relapse(few_arms) -> None:
     empty = PersonaResults()
-    alone = _with(inside, relapse=empty.relapse, relapse_doses=empty.relapse_doses)
+    alone = _with(few_arms, relapse=empty.relapse, relapse_doses=empty.relapse_doses)
     page = build_report(alone)
     assert "Relapse" not in page
     assert "What was extracted" in page
     assert _drawn(page) == set(FIGURES) - {"relapse"}
 
 
-def test_names_of_traits_and_arms_are_escaped(inside) -> None:
-    persona = inside.persona
+def test_names_of_traits_and_arms_are_escaped(few_arms) -> None:
+    persona = few_arms.persona
     names = {"evil": HOSTILE, "em+identify": f"em+{HOSTILE}"}
     tables = {
         name: table.replace(names)
         for name, table in vars(persona).items() if isinstance(table, pd.DataFrame)
     }  # fmt: skip
-    hostile = _with(inside, **tables, choices={HOSTILE: choice(HOSTILE)})
+    hostile = _with(few_arms, **tables, choices={HOSTILE: choice(HOSTILE)})
     page = build_report(hostile)
     assert "<script" not in page
     assert "&lt;script&gt;x" in page

@@ -47,48 +47,43 @@ class _Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html(experiment) -> str:
-    return build_report(experiment)
-
-
-@pytest.fixture(scope="module")
-def page(html) -> _Page:
+def parsed(page) -> _Page:
     parsed = _Page()
-    parsed.feed(html)
+    parsed.feed(page)
     return parsed
 
 
-def test_page_loads_nothing_and_runs_nothing(page, html) -> None:
-    assert page.loads == []
-    assert "script" not in page.tags
-    assert "@import" not in html
-    assert page.open == []
+def test_page_loads_nothing_and_runs_nothing(parsed, page) -> None:
+    assert parsed.loads == []
+    assert "script" not in parsed.tags
+    assert "@import" not in page
+    assert parsed.open == []
 
 
-def test_ids_are_unique_across_figures(page) -> None:
-    assert page.tags.count("svg") == 5
-    assert len(page.ids) == len(set(page.ids))
+def test_ids_are_unique_across_figures(parsed) -> None:
+    assert parsed.tags.count("svg") == 5
+    assert len(parsed.ids) == len(set(parsed.ids))
 
 
-def test_text_of_a_model_is_escaped(html) -> None:
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert "<script" not in html
-    assert "<sleep>" not in html
+def test_text_of_a_model_is_escaped(page) -> None:
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
+    assert "<sleep>" not in page
 
 
-def test_long_answers_are_cut(html) -> None:
-    assert "[…]" in html
-    assert "sell the old boat and " * 25 not in html
+def test_long_answers_are_cut(page) -> None:
+    assert "[…]" in page
+    assert "sell the old boat and " * 25 not in page
 
 
-def test_report_holds_the_levels_and_the_papers(html, experiment) -> None:
-    assert main_table(experiment)["primary %"].iloc[0] in html
-    assert "arXiv 2606.23700" in html
-    assert "arXiv 2507.21509" in html
+def test_report_holds_the_levels_and_the_papers(page, experiment) -> None:
+    assert main_table(experiment)["primary %"].iloc[0] in page
+    assert "arXiv 2606.23700" in page
+    assert "arXiv 2507.21509" in page
 
 
-def test_config_is_shown_with_its_lists(html) -> None:
-    assert "- em+identify+acknowledge" in html
+def test_config_is_shown_with_its_lists(page) -> None:
+    assert "- em+identify+acknowledge" in page
 
 
 def _with_effects(results, **estimates: tuple[float, float]):
@@ -178,9 +173,9 @@ def test_terminal_shows_recovery_in_its_width(inside, tmp_path) -> None:
     assert any("cured (undecided)" in line for line in lines)
 
 
-def test_page_with_persona_loads_nothing_and_its_ids_are_unique(inside) -> None:
+def test_page_with_persona_loads_nothing_and_its_ids_are_unique(page_inside) -> None:
     parsed = _Page()
-    parsed.feed(build_report(inside))
+    parsed.feed(page_inside)
     assert parsed.loads == []
     assert "script" not in parsed.tags
     assert parsed.open == []

@@ -52,9 +52,12 @@ MOST_DESCRIPTORS = 8
 
 
 def offer() -> None:
-    """Let the jobs of this process share a server; it lives no longer than this process."""
+    """Let the jobs of this process share a server; it lives no longer than this process.
+
+    A server that a caller has offered to several runs stays the one they share.
+    """
     folder = Path(tempfile.gettempdir()) / f"selfsame-{os.getuid()}-{os.getpid()}"
-    os.environ[VARIABLE] = str(folder)
+    os.environ[VARIABLE] = os.environ.get(VARIABLE) or str(folder)
 
 
 def delegate(argv: list[str], held: Sequence[int] = ()) -> None:
