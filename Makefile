@@ -56,8 +56,7 @@ test-extras: .venv/installed
 
 test-cluster: .venv/installed
 	python -m selfsame.cluster install
-	pytest -m cluster tests/cluster --ignore tests/cluster/test_faults.py
-	pytest -m cluster --numprocesses 3 tests/cluster/test_faults.py  # they mostly wait
+	pytest -m cluster --numprocesses 3 --dist loadfile tests/cluster  # they mostly wait
 
 lint: .venv/installed
 	ruff check $(PACKAGES)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,6 +41,7 @@ class Project:
     def __init__(self, folder: Path, experiment: Path, **environment: str) -> None:
         """Copy the project's parts and the experiment's file, where they are not there yet."""
         self.folder, self.environment = folder, environment
+        self.seconds = 0.0  # that the latest run to the end took
         self.config = experiment.name
         self.results = folder / "results" / experiment.stem
         if not (folder / self.config).exists():
@@ -73,22 +75,21 @@ class Project:
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Run to the end: exit status and what was said."""
+        began = time.monotonic()
         process = self.start(*arguments, **environment)
         said, _ = process.communicate()
+        self.seconds = time.monotonic() - began
         return process.returncode, said
 
-    def lengthen_the_induction(self, steps: int = 2400) -> str:
-        """Have it take seconds and keep checkpoints; the path of its adapter's manifest."""
-        config = self.folder / self.config
-        short = "em: {data: {rows: 16}, finetuning: {steps: 4, warmup_steps: 1, batch_size: 4}}"
-        long = f"steps: {steps}, checkpoint_every: 5, warmup_steps: 1, batch_size: 4"
+    def lengthen(self, chain: str, steps: int = 1200) -> Path:
+        """Have its last finetune take seconds and keep checkpoints; the folder of its adapter."""
+        config, stage = self.folder / self.config, chain.rpartition("+")[2]
+        begin = f"{stage}: {{data: {{rows: 16}}, finetuning: {{"
+        short = f"{begin}steps: 4, "
         text = config.read_text()
         assert short in text
-        config.write_text(
-            text.replace(short, f"em: {{data: {{rows: 16}}, finetuning: {{{long}}}}}")
-        )
-        adapter = self.results / "states" / "em" / "seed0" / "adapter"
-        return str((adapter / "manifest.json").relative_to(self.folder))
+        config.write_text(text.replace(short, f"{begin}steps: {steps}, checkpoint_every: 5, "))
+        return self.results / "states" / chain / "seed0" / "adapter"
 
     def tables(self) -> dict[str, pa.Table]:
         """Every table of the experiment's results."""

@@ -7,15 +7,18 @@ They start a real slurmctld and three slurmd, which `make test-cluster` installs
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 import slurm_runs
+from experiments import SMALLEST, Project
 from selfsame.cluster.daemons import is_free, start, stop
 from selfsame.cluster.layout import Cluster, program
 from selfsame.errors import UserError
+from slurm_runs import Run
 
 FIRST_PORT = 28000
 FIGURES = pytest.StashKey[list[str]]()
@@ -53,16 +56,45 @@ def cluster() -> Iterator[Cluster]:
         assert not _processes_of(cluster)
 
 
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The smallest experiment, finished without Slurm and without a fault, and kept in a cache."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    project = Project(folder / "p", SMALLEST, SELFSAME_CACHE=str(folder / "cache"))
+    project.lengthen("em+identify", 300)
+    status, said = project.run()
+    assert status == 0, said
+    return project
+
+
 @pytest.fixture
-def faults(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., slurm_runs.Run]]:
+def faults(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Run]]:
     """Start faults.smk in a folder of the test's own; afterwards the cluster is as before."""
-    runs = []
+    with _calm_afterwards(cluster) as runs:
 
-    def begin(*options: str, **config: object) -> slurm_runs.Run:
-        runs.append(slurm_runs.faults(tmp_path, cluster, *options, **config))
-        return runs[-1]
+        def begin(*options: str, **config: object) -> Run:
+            runs.append(slurm_runs.faults(tmp_path, cluster, *options, **config))
+            return runs[-1]
 
-    yield begin
+        yield begin
+
+
+@pytest.fixture
+def experiment(cluster: Cluster) -> Iterator[Callable[..., Run]]:
+    """Start a project's experiment through Slurm; afterwards the cluster is as before."""
+    with _calm_afterwards(cluster) as runs:
+
+        def begin(project: Project, *options: str, cache: Path | None = None) -> Run:
+            runs.append(slurm_runs.experiment(project, cluster, *options, cache=cache))
+            return runs[-1]
+
+        yield begin
+
+
+@contextmanager
+def _calm_afterwards(cluster: Cluster) -> Iterator[list[Run]]:
+    runs: list[Run] = []
+    yield runs
     for run in runs:
         run.kill()
     slurm_runs.calm(cluster)

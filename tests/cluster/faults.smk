@@ -5,7 +5,6 @@
 #   snakemake --snakefile faults.smk --executor selfsame-slurm --jobs 9 --config seconds=5 number=2
 SECONDS = config.get("seconds", 3)
 FIRST = config.get("first", 0)
-OVERDUE = config.get("overdue", False)
 FACTS = "{wildcards.i} {resources.attempt} $SLURM_JOB_ID $SLURMD_NODENAME ${{CUDA_VISIBLE_DEVICES:-none}}"
 
 
@@ -36,8 +35,7 @@ rule work:
     retries: 1
     resources:
         attempt=lambda wildcards, attempt: attempt,
-        runtime=lambda wildcards, attempt: 1 if OVERDUE and attempt == 1 else 5,
-        seconds=lambda wildcards, attempt: 100 if OVERDUE and attempt == 1 else SECONDS,
+        seconds=SECONDS,
         gpu=config.get("gpu", 0),
     shell:
         f"echo start {FACTS} >> trace.txt; sleep {{resources.seconds}}; "

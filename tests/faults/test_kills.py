@@ -131,7 +131,8 @@ def long_induction(undisturbed: Project, tmp_path_factory: pytest.TempPathFactor
 
     def run(folder: Path) -> None:
         project = undisturbed.copied(folder / "project")
-        assert project.run("--", project.lengthen_the_induction(steps=1200))[0] == 0
+        adapter = project.lengthen("em").relative_to(project.folder)
+        assert project.run("--", str(adapter / "manifest.json"))[0] == 0
 
     folder = made_once(tmp_path_factory, "long_induction", run)
     return Project(folder / "project", SMALLEST)
