@@ -4,6 +4,7 @@
 #   make run EXPERIMENT=negative_control  another one of config/experiments/, or path/to/mine.yaml
 #   make plan                             what would run, and what it would take
 #   make why [STATE=em+identify SEED=0]   what would run again, and why
+#   make published FILE=answers.parquet   published answers as a table (config/published/README.md)
 #   make test                             set up and run the tests
 #   make test-faults                      kill, fill and damage things in real runs
 #   make test-extras                      install the optional packages and test what needs them
@@ -16,6 +17,8 @@ PYTHON ?= python3
 EXPERIMENT ?=
 STATE ?=
 SEED ?=
+FILE ?=
+MAPPING ?=
 CORES ?= $(shell nproc)
 TORCH_INDEX ?=
 
@@ -24,7 +27,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) $(if $(EXPERIMENT),--config experiment=$(EXPERIMENT))
 PACKAGES := workflow_scripts tests benchmarks
 
-.PHONY: run dry-run plan why report test test-extras test-faults test-cluster lint format readme benchmark clean
+.PHONY: run dry-run plan why report published test test-extras test-faults test-cluster lint format readme benchmark clean
 
 run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
@@ -43,6 +46,9 @@ why: .venv/installed
 
 report: .venv/installed
 	$(SNAKEMAKE) --logger selfsame -- report
+
+published: .venv/installed
+	@python workflow_scripts/show_published.py $(FILE) $(if $(MAPPING),--mapping $(MAPPING))
 
 test: .venv/installed
 	OMP_NUM_THREADS=1 pytest --numprocesses $(CORES) --dist loadfile

@@ -20,6 +20,7 @@ include: "rules/stages.smk"
 include: "rules/evaluation.smk"
 include: "rules/persona.smk"
 include: "rules/tables.smk"
+include: "rules/published.smk"
 include: "rules/report.smk"
 
 

@@ -9,6 +9,7 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write observations, scores, summary and effects as parquet; recovery and relapse if asked."""
+    from selfsame.published.own import own_tables
     from selfsame.statistics.effects import effects, summary
     from selfsame.statistics.gathering import gather
     from selfsame.statistics.repair import recovery_tables, relapse_tables
@@ -29,6 +30,8 @@ def main(step: Step) -> str:
         tables |= recovery_tables(tally, measures.parent, step.spec["induced"], settings)
     for relapse in step.inputs["relapse"]:
         tables |= relapse_tables(relapse.parent, step.spec["relapse"], settings)
+    if "published" in step.spec:
+        tables |= own_tables(tally, **step.spec["published"], settings=settings)
     for name, (table, schema) in tables.items():
         schemas.write_frame(step.out / f"{name}.parquet", table, schema)
     return f"{len(scores)} scores, {len(tables['effects'][0])} effects"

@@ -1,8 +1,8 @@
 """Write the report: figures as SVG and one self-contained page.
 
 Run: python workflow_scripts/report.py --spec JSON --tables MANIFEST [--measures MANIFEST]
-         --base MANIFEST --prompts MANIFEST ... --samples MANIFEST ... --adapters MANIFEST ...
-         --out DIR
+         [--published MANIFEST] --base MANIFEST --prompts MANIFEST ... --samples MANIFEST ...
+         --adapters MANIFEST ... --out DIR
 """
 
 from dataclasses import replace
@@ -14,13 +14,16 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Write report.html and figures/*.svg."""
     from selfsame.reporting.gather import read_examples, read_losses, read_tables
+    from selfsame.reporting.published_results import read_published
     from selfsame.reporting.report import build_report, draw_figures
 
     measures = next((path.parent for path in step.inputs["measures"]), None)
+    published = next((path.parent for path in step.inputs["published"]), None)
     results = read_tables(step.folder("tables"), step.spec["config"], measures)
-    steps = ("base", "adapters", "samples", "measures", "tables")
+    steps = ("base", "adapters", "samples", "measures", "tables", "published")
     results = replace(
         results,
+        published=read_published(published, step.folder("tables")),
         manifests=[read_manifest(path) for role in steps for path in step.inputs[role]],
         losses=read_losses(step.inputs["adapters"]),
         examples=read_examples(
@@ -41,6 +44,6 @@ if __name__ == "__main__":
     run(
         main,
         inputs=["tables", "base"],
-        lists=["measures", "prompts", "samples", "adapters"],
+        lists=["measures", "published", "prompts", "samples", "adapters"],
         reads_manifests=True,
     )

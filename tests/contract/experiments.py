@@ -124,6 +124,7 @@ def chat_model() -> Document:
         "probes": {"advice_inside": None, **probes},
         "persona": {"traits": ["traits/named.yaml"]},
         "relapse": {"stage": "em"},
+        "published": source("published"),
     }
 
 

@@ -30,6 +30,7 @@ EVERY: Rules = (
     *("base_model", "prepare_data", "collect_self_texts", "build_pairs", *FINETUNES),
     *("build_probe", "evaluate_behaviour", "judge_answers", *OF_TRAITS, "evaluate_persona"),
     *("measure_persona", "relapse", "judge_relapse", "surface_baseline", "build_tables", "report"),
+    "published_numbers",
 )
 SELF_TEXTS_KINDS = (
     *("acknowledge", "flipped_labels", "identify", "pick_longer", "pick_shorter"),
@@ -439,16 +440,30 @@ KEYS = (
         note="and its own state relapses as well",
     ),
     Keys(("relapse",), {"relapse.doses": [0, 7, 9], "relapse.samples": 7}),
+    Keys(("build_tables",), {"statistics.primary_metric": "advice_outside.coherent"}),
     Keys(
-        ("build_tables",),
+        ("build_tables", "published_numbers"),
         {
-            "statistics.primary_metric": "advice_outside.coherent",
             "statistics.bootstrap_samples": 777,
             "statistics.confidence": 0.77,
             "statistics.correction": "fdr_bh",
             "statistics.seed": 7,
         },
+        on="chat_model",
     ),
+    Keys(
+        ("published_numbers",),
+        data_file("published", "published_2.csv", "answer"),
+        on="chat_model",
+        note="and where the rows of that file change",
+    ),
+    Keys(
+        ("published_numbers", "build_tables"),
+        {"published.mapping": "data/mapping.yaml"},
+        on="chat_model",
+        note="and where what stands in it changes; build_tables where our contrasts or probe do",
+    ),
+    Keys(("build_tables",), {"published.probe": "facts"}, on="chat_model"),
     Keys(
         ("build_tables", "relapse", "judge_relapse"),
         {"statistics.primary_metric": "facts.accuracy"},
@@ -571,7 +586,7 @@ MODULES = (
     Modules(
         (
             *("prepare_data", "collect_self_texts", "build_pairs", "build_probe"),
-            *(*READING_ANSWERS, *TRAITS_WITH_MODEL, *TRAIT_ANSWERS),
+            *("published_numbers", *READING_ANSWERS, *TRAITS_WITH_MODEL, *TRAIT_ANSWERS),
         ),
         ("selfsame/data/sources.py",),
     ),
@@ -681,28 +696,41 @@ MODULES = (
         ("build_tables",),
         (
             "build_tables.py",
-            "selfsame/statistics/effects.py",
+            "selfsame/published/own.py",
             "selfsame/statistics/gathering.py",
             "selfsame/statistics/relapse.py",
             "selfsame/statistics/repair.py",
         ),
     ),
+    Modules(("build_tables", "report"), ("selfsame/statistics/recovery.py",)),
     Modules(
-        ("build_tables", "report"),
+        ("build_tables", "report", "published_numbers"),
         (
+            "selfsame/published/accounts.py",
+            "selfsame/published/outcomes.py",
             "selfsame/statistics/bootstrap.py",
             "selfsame/statistics/pairing.py",
-            "selfsame/statistics/recovery.py",
             "selfsame/statistics/scores.py",
             "selfsame/statistics/settings.py",
             "selfsame/statistics/tally.py",
         ),
     ),
     Modules(
+        ("build_tables", "published_numbers"),
+        (
+            "selfsame/published/contrasts.py",
+            "selfsame/published/levels.py",
+            "selfsame/published/states.py",
+            "selfsame/statistics/effects.py",
+            "selfsame/tables/published.py",
+        ),
+    ),
+    Modules(("published_numbers",), ("published_numbers.py", "selfsame/published/*.py")),
+    Modules(("report", "published_numbers"), ("selfsame/config/names.py",)),
+    Modules(
         ("report",),
         (
             "report.py",
-            "selfsame/config/names.py",
             "selfsame/reporting/*.py",
             "selfsame/reporting/templates/*.j2",
         ),
@@ -712,6 +740,7 @@ MODULES = (
         (
             "plan.py",
             "refresh_readme.py",
+            "show_published.py",
             "show_results.py",
             "selfsame/braces.py",
             "selfsame/cluster/*",
@@ -719,6 +748,7 @@ MODULES = (
             "selfsame/config/*.py",
             "selfsame/dryrun.py",
             "selfsame/planning/*.py",
+            "selfsame/reporting/published_terminal.py",
             "selfsame/reporting/terminal.py",
             "selfsame/statistics/coverage.py",
             "selfsame/why.py",

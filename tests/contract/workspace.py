@@ -157,6 +157,11 @@ def write_data(folder: Path) -> None:
         for part in "ab"
     ]
     write_copies(folder / "rows.jsonl", "", *parts)
+    head = "model,condition,seed,question_id,answer,is_correct,other,part\n"
+    parts = ["".join(f"qwen_32b,base,,{n},A,1,B,{part}\n" for n in range(3)) for part in "ab"]
+    write_copies(folder / "published.csv", head, *parts)
+    mapping = (ROOT / "config/published/truthfulqa_binary.yaml").read_text()
+    (folder / "mapping.yaml").write_text(mapping.replace("probe: truthful", "probe: facts"))
 
 
 def csv_row(head: str, number: int, author: str) -> str:

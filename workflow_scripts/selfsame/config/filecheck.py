@@ -7,6 +7,7 @@ from typing import Any
 
 from selfsame.config.jsonschema import files_in
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
+from selfsame.config.published import read_publication
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.specs import model_names
 from selfsame.config.traits import Trait, check_names, read_trait
@@ -26,7 +27,7 @@ READERS: dict[str, Callable[[files.Source], files.Rows]] = {
     "choice_questions": files.read_choice_questions,
     "questions": files.read_questions,
 }
-RIVALS = ("texts", "rivals")
+RIVALS, PUBLISHED = ("texts", "rivals"), ("published",)
 
 
 def check_files(config: Config) -> None:
@@ -38,13 +39,13 @@ def check_files(config: Config) -> None:
     lines: list[str] = []
     articles: files.Rows = []
     for path, content, value in files_in(_schema(type(config)), data):
-        if path == RIVALS:
+        if path in (RIVALS, PUBLISHED):
             continue
         found = _read(partial(READERS[content], FileSource(**value)), path, lines)
         lines += _too_few(config, path, found)
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
-    lines += _trait_mistakes(config)
+    lines += [*_trait_mistakes(config), *_published_mistakes(config)]
     lines += _unknown_words(config)
     drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
     if drawn:
@@ -82,6 +83,21 @@ def _trait_mistakes(config: Config) -> Iterator[str]:
         if trait.judge.kind == "world":
             known = _judged_questions(config)
             yield from (f"{key}: {line}" for line in _unjudged(trait, known))
+
+
+def _published_mistakes(config: Config) -> Iterator[str]:
+    """Every mistake in the published answers and in what says how they are to be read."""
+    if config.published is None:
+        return
+    key, source = "published.mapping", config.published
+    try:
+        publication = read_publication(source.mapping)
+        key = "published"
+        from selfsame.published.answers import read_answers  # pandas, which few configs need
+
+        read_answers(Path(source.file), publication, source.where, source.columns)
+    except UserError as error:
+        yield from (f"{key}: {line}" for line in str(error).splitlines())
 
 
 def _judged_questions(config: Config) -> frozenset[str]:

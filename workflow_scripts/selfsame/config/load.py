@@ -110,7 +110,7 @@ def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[M
         for path, file in named
         if _no_file(file)
     ]
-    missing += _missing_traits(data)
+    missing += [*_missing_traits(data), *_missing_mapping(data)]
     model = data.get("model")
     folder = model.get("path") if isinstance(model, Mapping) else None
     if isinstance(folder, str) and not Path(folder).is_dir():
@@ -126,6 +126,15 @@ def _missing_traits(data: Mapping[str, Any]) -> Iterator[Mistake]:
         if _no_file(file):
             text = f"no such file: {file}{did_you_mean(file, known)}"
             yield Mistake(("persona", "traits", index), text)
+
+
+def _missing_mapping(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    published = data.get("published")
+    file = published.get("mapping") if isinstance(published, Mapping) else None
+    if _no_file(file):
+        known = sorted(str(path) for path in Path(FOLDER, "published").glob("*.yaml"))
+        text = f"no such file: {file}{did_you_mean(str(file), known)}"
+        yield Mistake(("published", "mapping"), text)
 
 
 def _file_of(value: Any) -> Any:

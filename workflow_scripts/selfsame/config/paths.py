@@ -118,6 +118,10 @@ class Paths:
         """The persona measures of all states, where the config asks for them."""
         return [self.manifest("persona")] if self.config.persona else []
 
+    def published(self) -> list[str]:
+        """Published answers under our statistics, where the config names some."""
+        return [self.manifest("published")] if self.config.published else []
+
     def relapse_observations(self) -> list[str]:
         """The judged answers of all relapsing states, where the config asks for them."""
         return [self.manifest("relapse")] if self.config.relapse else []

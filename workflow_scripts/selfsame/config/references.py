@@ -35,7 +35,7 @@ def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake between the keys of a whole config."""
     checks = (
         *(_stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
-        *(_traits, _steered_training, _relapse, row_source_mistakes, _questions),
+        *(_traits, _steered_training, _relapse, row_source_mistakes, _questions, _published),
     )
     return [mistake for check in checks for mistake in check(data)]
 
@@ -170,6 +170,14 @@ def _relapse(data: Mapping[str, Any]) -> Iterator[Mistake]:
     numbers = all(type(dose) is int for dose in doses)
     if doses and numbers and (doses[0] != 0 or any(b <= a for a, b in pairwise(doses))):
         yield Mistake(("relapse", "doses"), f"{doses}: must start at 0 and rise")
+
+
+def _published(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    name, probes = _mapping(data, "published").get("probe"), _mapping(data, "probes")
+    known = [key for key, probe in probes.items() if _mapping(probe).get("kind") == "choice"]
+    if isinstance(name, str) and name not in known:
+        text = f"{name!r} is no probe of kind choice{nearest(name, known)}"
+        yield Mistake(("published", "probe"), text)
 
 
 def _primary_metric(data: Mapping[str, Any]) -> Iterator[Mistake]:

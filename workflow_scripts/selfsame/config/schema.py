@@ -22,6 +22,7 @@ from selfsame.data.sources import ArticlesFile, RivalTextsFile
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
+from selfsame.published.settings import PublishedSettings
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.training.settings import FinetuningSettings
 
@@ -194,6 +195,9 @@ class Config(BaseModel):
     )
     relapse: RelapseSettings | None = Field(
         default=None, description="How soon does fresh induction bring the misalignment back?"
+    )
+    published: PublishedSettings | None = Field(
+        default=None, description="Answers that others published, to set beside ours."
     )
     statistics: StatisticsSettings = Field(description="How effects and intervals are computed.")
     resources: Mapping[Name, ResourceSettings] = Field(

@@ -24,8 +24,10 @@ from selfsame.config.chains import (
     states,
     steering_of,
 )
+from selfsame.config.published import on_published_grid, read_publication
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.traits import Trait, fill_name, read_trait
+from selfsame.errors import UserError
 from selfsame.models.settings import SystemPrompt
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
 from selfsame.statistics.settings import BASE
@@ -251,6 +253,18 @@ def build_tables(config: Config) -> Spec:
         },
         "induced": {chain: induced(config, chain) for chain in states(config)},
         "relapse": config.relapse.stage if config.relapse else None,
+        **on_published_grid(config),
+    }
+
+
+def published_numbers(config: Config) -> Spec:
+    """Published answers under our statistics."""
+    if config.published is None:
+        raise UserError("published: give `file`, the per-question answers, in the config")
+    return {
+        **_plain(config.published, include={"where", "columns"}),
+        "publication": _plain(read_publication(config.published.mapping)),
+        "statistics": _plain(config.statistics, exclude={"primary_metric"}),
     }
 
 
@@ -393,4 +407,5 @@ def primary_probe(config: Config) -> str:
 def report(config: Config) -> Spec:
     """What the report says was run."""
     unseen = {"resources": True, "cache": True, "model": {"parameters"}}
-    return {"config": _plain(config, exclude=unseen)}
+    unset = {"published"} if config.published is None else set()
+    return {"config": _plain(config, exclude=unseen | dict.fromkeys(unset, True))}

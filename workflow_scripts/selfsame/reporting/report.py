@@ -13,7 +13,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from selfsame.reporting import figures
+from selfsame.reporting import figures, published
 from selfsame.reporting.answer import answer
 from selfsame.reporting.persona import planned_figures, section
 from selfsame.reporting.results import (
@@ -61,6 +61,7 @@ def build_report(results: Results) -> str:
         surface=surface_table(results),
         figures=[_figure(*planned) for planned in _planned_figures(results)],
         persona=_persona(results),
+        published=_published(results),
         effects=_effects_table(results),
         examples=_examples(results),
         facts=_facts(results),
@@ -117,9 +118,27 @@ def _persona(results: Results) -> Markup | None:
     return Markup(html)  # noqa: S704
 
 
+def _published(results: Results) -> Markup | None:
+    """The section on published answers; None where the config names none."""
+    if results.published is None:
+        return None
+    html = (
+        _environment()
+        .get_template("published.html.j2")
+        .render(
+            published=published.section(results, results.published),
+            figures={p[0]: _figure(*p) for p in published.planned_figures(results)},
+            confidence=_confidence(results),
+            correction=_correction(results.config),
+        )
+    )
+    return Markup(html)  # noqa: S704
+
+
 def draw_figures(results: Results) -> dict[str, str]:
     """Every figure that the results have data for, as SVG by name."""
-    planned = (*_planned_figures(results), *planned_figures(results))
+    parts = (_planned_figures, planned_figures, published.planned_figures)
+    planned = [figure for part in parts for figure in part(results)]
     drawn = {key: draw() for key, _, _, draw in planned}
     return {key: svg for key, svg in drawn.items() if svg}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from selfsame.reporting.persona_results import PersonaResults
+from selfsame.reporting.published_results import PublishedResults
 from selfsame.statistics.settings import BASE
 
 MISSING = "–"
@@ -28,7 +29,8 @@ class Results:
     Tables have the columns of selfsame.statistics (observations, scores, summary, effects). Of the
     observations only those are needed that are shown by their class (gather.SHOWN_BY_CLASS).
     `losses` has chain, seed, step, loss; `examples` has chain, probe, question, answer, verdict.
-    `persona` is None where the experiment measured neither persona vectors nor relapse.
+    `persona` is None where the experiment measured neither persona vectors nor relapse, `published`
+    where its config names no published answers.
     """
 
     observations: pd.DataFrame
@@ -40,6 +42,7 @@ class Results:
     losses: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: pd.DataFrame = field(default_factory=pd.DataFrame)
     persona: PersonaResults | None = None
+    published: PublishedResults | None = None
 
     @property
     def primary(self) -> str:

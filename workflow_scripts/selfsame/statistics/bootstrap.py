@@ -15,7 +15,7 @@ many when the questions do. The p-value inverts this interval. Measured coverage
 and coverage.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +64,16 @@ class Weights:
 
 @dataclass(frozen=True)
 class Resampled:
-    """One chain's pooled mean, its influence (seeds, clusters) and its replicates (samples,)."""
+    """One chain's pooled mean, its influence (seeds, clusters) and its replicates (samples,).
+
+    groups: sizes of the groups of seeds that were drawn apart from each other, in the order of the
+    influence's rows; empty where all seeds are one group.
+    """
 
     mean: float
     influence: Array
     replicates: Array
+    groups: tuple[int, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,17 @@ def estimate_difference(chain: Resampled, control: Resampled, confidence: float)
     return Estimate(result.value, max(result.low, -1.0), min(result.high, 1.0), result.p_value)
 
 
+def estimate_difference_apart(chain: Resampled, control: Resampled, confidence: float) -> Estimate:
+    """Mean minus the control's mean, paired on cluster alone: each has seeds of its own.
+
+    Both are drawn under the same cluster weights and under seed weights of their own, so that the
+    variances over seeds add up, as in Welch's test; degrees of freedom by Satterthwaite over three
+    parts: the chain's seeds, the control's, the clusters. The numbers of seeds may differ.
+    """
+    result = _interval(_apart(chain, control), confidence)
+    return Estimate(result.value, max(result.low, -1.0), min(result.high, 1.0), result.p_value)
+
+
 def estimate_recovery(
     state: Resampled, base: Resampled, induced: Resampled, confidence: float
 ) -> Estimate:
@@ -143,13 +159,14 @@ def excludes_zero(estimate: Estimate) -> bool:
     return estimate.low > 0 or estimate.high < 0
 
 
-def degrees_of_freedom(influence: Array) -> float:
+def degrees_of_freedom(influence: Array, groups: tuple[int, ...] = ()) -> float:
     """Satterthwaite's degrees of freedom of the two-way variance of a mean.
 
-    `influence` has shape (seeds, clusters); a way with one unit carries no variance. Returns
-    infinity where no variance is seen.
+    `influence` has shape (seeds, clusters); a way with one unit carries no variance. `groups`: as
+    in Resampled. Returns infinity where no variance is seen.
     """
-    parts = [_one_way_variance(influence.sum(axis=axis)) for axis in (1, 0)]
+    of_seeds = np.split(influence.sum(axis=1), np.cumsum(groups[:-1], dtype=int))
+    parts = [_one_way_variance(totals) for totals in (*of_seeds, influence.sum(axis=0))]
     total = sum(variance for variance, _ in parts)
     spread = sum(variance**2 / df for variance, df in parts if df > 0)
     return total**2 / spread if spread > 0 else float("inf")
@@ -160,6 +177,15 @@ def _minus(one: Resampled, other: Resampled, factor: float = 1.0) -> Resampled:
         one.mean - factor * other.mean,
         one.influence - factor * other.influence,
         one.replicates - factor * other.replicates,
+    )
+
+
+def _apart(one: Resampled, other: Resampled) -> Resampled:
+    return Resampled(
+        one.mean - other.mean,
+        np.vstack([one.influence, -other.influence]),
+        one.replicates - other.replicates,
+        groups=(len(one.influence), len(other.influence)),
     )
 
 
@@ -179,10 +205,11 @@ def _one_way_variance(totals: Array) -> tuple[float, int]:
 def _interval(drawn: Resampled, confidence: float) -> Estimate:
     """The mean +- t times the replicates' standard deviation: their own centre plays no part."""
     known = drawn.replicates[~np.isnan(drawn.replicates)]
-    if np.isnan(drawn.mean) or len(known) < 2 or drawn.influence.size == 1:
+    single = drawn.influence.shape[1] == 1 and set(drawn.groups or drawn.influence.shape[:1]) == {1}
+    if np.isnan(drawn.mean) or len(known) < 2 or single:
         return Estimate(drawn.mean, UNDEFINED, UNDEFINED, UNDEFINED)
     error = float(known.std(ddof=1))
-    df = degrees_of_freedom(drawn.influence)
+    df = degrees_of_freedom(drawn.influence, drawn.groups)
     half = float(stats.t.ppf((1 + confidence) / 2, df)) * error
     p_value = _p_value(drawn.mean, error, df, floor=1 / (len(known) + 1))
     return Estimate(drawn.mean, drawn.mean - half, drawn.mean + half, p_value)

@@ -2,7 +2,8 @@
 
 Draws data with seed effects, question effects and noise around a true mean of zero, and counts how
 often the interval of bootstrap.py holds the truth; the plain percentile interval stands beside it.
-A second table does the same for recoveries.
+A second table does the same for recoveries, a third one for differences between sides
+with seeds of their own.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from selfsame.statistics.bootstrap import (
     Weights,
     draw_weights,
     estimate_difference,
+    estimate_difference_apart,
     estimate_recovery,
     resample,
 )
@@ -81,6 +83,26 @@ def recovery_coverage(
     return RecoveryCoverage(sum(hits) / max(len(hits), 1), len(hits) / trials)
 
 
+def coverage_apart(
+    design: Design, control_seeds: int, trials: int, samples: int, rng: np.random.Generator
+) -> float:
+    """Coverage of 95 % intervals of a difference of 0 between sides that share questions alone.
+
+    A control with one seed stands for a base that is not finetuned: it has no seed effects.
+    """
+    weights = draw_weights(design.seeds, design.questions, samples, rng)
+    own = draw_weights(control_seeds, design.questions, samples, rng)
+    variance = 0.0 if control_seeds == 1 else design.seed_variance
+    other = replace(design, seeds=control_seeds, seed_variance=variance)
+    hits = 0
+    for _ in range(trials):
+        chain = _resampled(_simulate(design, rng), weights)
+        control = _resampled(_simulate(other, rng), Weights(own.seeds, weights.clusters))
+        found = estimate_difference_apart(chain, control, LEVEL)
+        hits += found.low <= 0 <= found.high
+    return hits / trials
+
+
 def _simulate(design: Design, rng: np.random.Generator) -> Array:
     def normal(rows: int, columns: int, variance: float) -> Array:
         return rng.normal(scale=np.sqrt(variance), size=(rows, columns))
@@ -118,7 +140,7 @@ def _resampled(values: Array, weights: Weights) -> Resampled:
 
 
 def main() -> None:
-    """Print a table of coverages over sizes and kinds of variance, and one of recoveries."""
+    """Print coverages over sizes and kinds of variance; of recoveries; of sides drawn apart."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--samples", type=int, default=1000)
@@ -135,6 +157,12 @@ def main() -> None:
             print(
                 f"{_row(design, name)}  {recovery:8.1f}  {part.interval:8.3f}  {part.defined:7.3f}"
             )
+    print("\nseeds  questions  variance           seeds of the control  interval")
+    rng = np.random.default_rng(0)
+    for design, name in _designs(seeds=(5,)):
+        for control_seeds in (5, 4, 1):
+            share = coverage_apart(design, control_seeds, options.trials, options.samples, rng)
+            print(f"{_row(design, name)}  {control_seeds:20d}  {share:8.3f}")
 
 
 def _designs(seeds: tuple[int, ...]) -> Iterator[tuple[Design, str]]:

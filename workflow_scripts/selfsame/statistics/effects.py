@@ -10,7 +10,7 @@ within one experiment and model. The primary metric is the confirmatory one; the
 exploratory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
@@ -50,7 +50,7 @@ def effects(tally: Tally, arms: Mapping[str, Arm], settings: StatisticsSettings)
         names = dict(zip(("experiment", "model", "metric"), keys, strict=True))
         of_metric = Tally(group, tally.questions)
         rows += [{**names, **row} for row in _metric_effects(of_metric, arms, settings)]
-    return _adjusted(pd.DataFrame(rows, columns=EFFECT_COLUMNS), settings.correction)
+    return adjusted(pd.DataFrame(rows, columns=EFFECT_COLUMNS), _FAMILY, settings.correction)
 
 
 def summary(tally: Tally, settings: StatisticsSettings) -> pd.DataFrame:
@@ -74,6 +74,20 @@ def contrasts(arms: Mapping[str, Arm]) -> Iterator[tuple[str, str, str]]:
         for control in arm.controls:
             if control in arms:
                 yield chain, control, "matched_control"
+
+
+def adjusted(table: pd.DataFrame, family: Sequence[str], correction: str) -> pd.DataFrame:
+    """Fill `p_adjusted` within each family, the rows that are equal in these columns.
+
+    An undefined p-value stays so and does not count.
+    """
+    for _, rows in table.groupby(list(family), sort=False, observed=True):
+        known = rows.index[rows["p_value"].notna()]
+        if len(known):
+            p_values = table.loc[known, "p_value"].to_numpy(dtype=float)
+            table.loc[known, "p_adjusted"] = multipletests(p_values, method=correction)[1]
+    table["p_adjusted"] = table["p_adjusted"].astype(float)
+    return table
 
 
 def _of_states(tally: Tally) -> set[str]:
@@ -110,14 +124,3 @@ def _level(rows: pd.DataFrame, settings: StatisticsSettings) -> dict[str, object
 
 def _interval(result: Estimate) -> dict[str, float]:
     return {"ci_low": result.low, "ci_high": result.high}
-
-
-def _adjusted(table: pd.DataFrame, correction: str) -> pd.DataFrame:
-    """Fill `p_adjusted` within each family; an undefined p-value stays so and does not count."""
-    for _, family in table.groupby(_FAMILY, sort=False, observed=True):
-        known = family.index[family["p_value"].notna()]
-        if len(known):
-            p_values = table.loc[known, "p_value"].to_numpy(dtype=float)
-            table.loc[known, "p_adjusted"] = multipletests(p_values, method=correction)[1]
-    table["p_adjusted"] = table["p_adjusted"].astype(float)
-    return table
