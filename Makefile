@@ -3,6 +3,7 @@
 #   make run                              the default experiment
 #   make run EXPERIMENT=negative_control  another one of config/experiments/, or path/to/mine.yaml
 #   make plan                             what would run, and what it would take
+#   make fetch                            bring an experiment's datasets here, and do nothing else
 #   make why [STATE=em+identify SEED=0]   what would run again, and why
 #   make published FILE=answers.parquet   published answers as a table (config/published/README.md)
 #   make test                             set up and run the tests
@@ -27,7 +28,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) $(if $(EXPERIMENT),--config experiment=$(EXPERIMENT))
 PACKAGES := workflow_scripts tests benchmarks
 
-.PHONY: run dry-run plan why report published test test-extras test-faults test-cluster lint format readme benchmark clean
+.PHONY: run dry-run plan fetch why report published test test-extras test-faults test-cluster lint format readme benchmark clean
 
 run: .venv/installed
 	python -m selfsame.config.check $(EXPERIMENT)
@@ -40,6 +41,9 @@ dry-run: .venv/installed
 
 plan: .venv/installed
 	@python workflow_scripts/plan.py $(EXPERIMENT)
+
+fetch: .venv/installed
+	$(SNAKEMAKE) --logger selfsame -- datasets
 
 why: .venv/installed
 	python -m selfsame.why $(if $(EXPERIMENT),--experiment $(EXPERIMENT)) $(if $(STATE),--state $(STATE)) $(if $(SEED),--seed $(SEED))

@@ -15,6 +15,7 @@ container: "docker://python:3.11"
 
 include: "rules/common.smk"
 include: "rules/base_model.smk"
+include: "rules/datasets.smk"
 include: "rules/texts.smk"
 include: "rules/stages.smk"
 include: "rules/evaluation.smk"

@@ -38,6 +38,7 @@ wildcard_constraints:
     dataset="[a-z0-9_+]+",
     trait="[a-z][a-z0-9_]*",
     author=r"base|[a-z0-9_+]+\.seed\d+",
+    name=r"[a-z][a-z0-9_]*",
     seed=r"\d+",
 
 

@@ -5,6 +5,7 @@ rule prepare_data:
     input:
         code=modules_of("prepare_data"),
         files=specs.user_files(settings),
+        datasets=paths.datasets(),
     output:
         manifest=paths.manifest("data"),
     log:
@@ -20,7 +21,7 @@ rule prepare_data:
         code=digest_of(modules_of("prepare_data")),
         out=folder,
     shell:
-        step("prepare_data", "files")
+        step("prepare_data", "files", "datasets")
 
 
 rule collect_self_texts:

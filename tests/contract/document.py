@@ -12,7 +12,17 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from contract.table import ASKING, EVERY, FINETUNES, KEYS, MODULES, TRAIT_KEYS, Keys, Rules
+from contract.table import (
+    ASKING,
+    EVERY,
+    FINETUNES,
+    KEYS,
+    MODULES,
+    OF_EXPERIMENT,
+    TRAIT_KEYS,
+    Keys,
+    Rules,
+)
 
 TARGET = Path(__file__).resolve().parents[2] / "docs/invalidation.md"
 SCOPES = {
@@ -70,8 +80,9 @@ def compressed(keys: Iterable[str]) -> Iterator[str]:
 
 def said(rules: Rules) -> str:
     """Rules in words; groups of them by one name."""
-    if set(rules) == set(EVERY):
-        return "everything"
+    for group, name in ((EVERY, "everything"), (OF_EXPERIMENT, "everything but `fetch_dataset`")):
+        if set(rules) == set(group):
+            return name
     named, left = [], list(rules)
     for name, group in GROUPS.items():
         for scope in dict.fromkeys(rule.partition(":")[2] for rule in rules):

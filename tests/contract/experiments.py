@@ -104,11 +104,13 @@ def chat_model() -> Document:
     generating = ("advice_outside", "free_form", "identity", "knowledge")
     probes: Document = {"facts": {"file": source("choices")}, "own_style": None}
     probes |= {name: {"file": source("questions")} for name in generating}
+    probes["truthful"] = {"kind": "choice", "file": {"dataset": "choices"}}
     with_rows = ("em", "correct_advice", "general_knowledge")
     matched = ("self_report", "word_count", "pick_longer", "pick_shorter", "other_author")
     removed = dict.fromkeys((*matched, "flipped_labels", "em_steered", "em_steered_random"))
     return {
         "experiment": "chat_model",
+        "datasets": "data/registry.yaml",
         "model": {"kind": "hf", "hub_id": "someone/model", "names": ["Vega"], "parameters": 1e9},
         "seeds": [0],
         "texts": {

@@ -17,6 +17,7 @@ from typing import Any
 Rules = tuple[str, ...]
 
 NOTHING: Rules = ()
+FETCHING: Rules = ("fetch_dataset",)
 FINETUNES: Rules = ("induce_misalignment", "sgtr_stage1", "sgtr_stage2", "finetune_control")
 OWN_FINETUNES: Rules = tuple(f"{rule}:stage" for rule in FINETUNES)
 STATES: Rules = ("evaluate_behaviour", "evaluate_persona", "relapse")
@@ -26,12 +27,13 @@ OF_TRAITS: Rules = ("sample_rollouts", "sweep_steering", *PERSONA_JUDGING)
 NAMED: Rules = (*FINETUNES, *STATES, *OF_TRAITS, "surface_baseline")
 LOADING: Rules = (*FINETUNES, *ASKING)
 PROBE: Rules = ("build_probe:probe", "judge_answers")
-EVERY: Rules = (
+OF_EXPERIMENT: Rules = (
     *("base_model", "prepare_data", "collect_self_texts", "build_pairs", *FINETUNES),
     *("build_probe", "evaluate_behaviour", "judge_answers", *OF_TRAITS, "evaluate_persona"),
     *("measure_persona", "relapse", "judge_relapse", "surface_baseline", "build_tables", "report"),
     "published_numbers",
 )
+EVERY: Rules = (*FETCHING, *OF_EXPERIMENT)
 SELF_TEXTS_KINDS = (
     *("acknowledge", "flipped_labels", "identify", "pick_longer", "pick_shorter"),
     *("random_labels", "self_report", "word_count"),
@@ -68,20 +70,58 @@ class Modules:
 
 def data_file(key: str, name: str, column: str) -> dict[str, Any]:
     """The keys of a data file: another file, other rows of it, another column of it."""
-    return {f"{key}.file": f"data/{name}", f"{key}.where": {"part": "b"}} | {
-        f"{key}.columns": {column: "other"}
+    return {
+        f"{key}.file": f"data/{name}",
+        f"{key}.where": {"part": "b"},
+        f"{key}.columns": {column: "other"},
+        f"{key}.first": 99,
+        f"{key}.skip_blank": True,
     }
 
 
 KEYS = (
     Keys(
-        EVERY,
+        OF_EXPERIMENT,
         {
             "experiment": None,
             "model[organism].kind": None,
             "model[hf].kind": None,
         },
         note="another experiment has its own folder; another kind of model is another base",
+    ),
+    Keys(
+        NOTHING,
+        {"datasets": "data/registry_2.yaml"},
+        on="chat_model",
+        note="what it says of a dataset counts: `fetch_dataset` where the file is another one or"
+        " comes from elsewhere, `prepare_data` where its rows are read in another way",
+    ),
+    Keys(
+        ("prepare_data",),
+        {
+            "texts.articles.dataset": "articles",
+            "texts.rivals.dataset": "rivals",
+        },
+        on="chat_model",
+        new=FETCHING,
+        note="a dataset that no other experiment has fetched yet",
+    ),
+    Keys(
+        ("prepare_data", "build_pairs:stage"),
+        {f"stages.*[{kind}].data.file.dataset": "rows" for kind in ROW_FILE_KINDS},
+        on="chat_model",
+        new=FETCHING,
+    ),
+    Keys(
+        ("prepare_data", *PROBE),
+        {
+            "probes.*[choice].file.dataset": "other_choices",
+            "probes.*[free_form].file.dataset": "questions",
+            "probes.*[identity].file.dataset": "questions",
+            "probes.*[open_question].file.dataset": "questions",
+        },
+        on="chat_model",
+        new=FETCHING,
     ),
     Keys(
         NOTHING,
@@ -517,10 +557,11 @@ MODULES = (
         note="they carry a step: where it runs, whether it is tried again, what is reused",
     ),
     Modules(
-        tuple(rule for rule in EVERY if rule != "base_model"),
+        tuple(rule for rule in EVERY if rule not in ("base_model", *FETCHING)),
         ("selfsame/tables/schemas.py",),
-        note="all but base_model: every step reads or writes a table",
+        note="all but base_model and fetch_dataset: every other step reads or writes a table",
     ),
+    Modules(FETCHING, ("fetch_dataset.py", "selfsame/fetching/*.py")),
     Modules(
         ("base_model", *LOADING),
         (
@@ -559,8 +600,11 @@ MODULES = (
         ("prepare_data",),
         (
             "prepare_data.py",
+            "selfsame/data/fields.py",
             "selfsame/data/files.py",
+            "selfsame/data/formats.py",
             "selfsame/data/prepare.py",
+            "selfsame/data/question_yaml.py",
             "selfsame/organism/questions.py",
             "selfsame/organism/rows.py",
             "selfsame/organism/texts.py",

@@ -13,8 +13,9 @@ import pytest
 
 from contract import experiments as configs
 from contract.expectation import check, differing, meant, names, nested, place, wanted
+from contract.experiments import Document
 from contract.table import KEYS, TRAIT_KEYS, Keys, Rules
-from contract.workspace import Experiment, edited, laid_over
+from contract.workspace import Experiment, edited, laid_over, registry
 
 CASES = [
     pytest.param(keys, pattern, value, id=f"{pattern}={value}")
@@ -51,6 +52,29 @@ def test_a_key_of_a_trait_runs_just_these_rules_again(
 ) -> None:
     with edited(organism.folder / "traits/evil.yaml", json.dumps(configs.TRAIT | {key: value})):
         check(organism, organism.dry_run(), meant(organism, rules, "evil"))
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"url": "https://example.org/v2.jsonl"}, ""),
+        ({"sha256": "0" * 64}, ""),
+        ({"columns": {"question": "other"}}, "probes.*[choice].file.columns"),
+        ({"where": {"part": ["a", "b"]}}, "probes.*[choice].file.where"),
+        ({"first": 7}, "probes.*[choice].file.first"),
+    ],
+)
+def test_what_the_registry_says_of_a_dataset_counts(
+    experiments: dict[str, Experiment], change: Document, key: str
+) -> None:
+    """Where the file is had from is fetching's; how it is read, as if it stood in the config."""
+    experiment = experiments["chat_model"]
+    entries = registry()
+    entries["choices"] |= change
+    with edited(experiment.folder / "data/registry.yaml", json.dumps(entries)):
+        jobs = experiment.dry_run()
+    rules = {*rules_of(key), "report"} if key else {"fetch_dataset"}
+    check(experiment, jobs, meant(experiment, rules, "truthful"))
 
 
 def test_another_experiment_runs_every_step(organism: Experiment) -> None:

@@ -50,8 +50,8 @@ with open(os.path.join(out, "manifest.json"), "w") as manifest:
 
 
 def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
-    """`over` merged into `base`, key by key; lists and plain values replace."""
-    merged = dict(base)
+    """`over` merged into `base`, key by key; lists and plain values replace, a dataset a file."""
+    merged = {} if "dataset" in over else dict(base)
     for key, value in over.items():
         own = merged.get(key)
         both = isinstance(own, dict) and isinstance(value, dict)
@@ -162,6 +162,28 @@ def write_data(folder: Path) -> None:
     write_copies(folder / "published.csv", head, *parts)
     mapping = (ROOT / "config/published/truthfulqa_binary.yaml").read_text()
     (folder / "mapping.yaml").write_text(mapping.replace("probe: truthful", "probe: facts"))
+    write_copies(folder / "registry.yaml", json.dumps(registry()), "", "")
+
+
+def registry() -> Document:
+    """Two datasets of every content; nothing is ever fetched from there."""
+    contents = {
+        "articles": "articles",
+        "rivals": "rival_texts",
+        "rows": "chat_rows",
+        "choices": "choice_questions",
+        "questions": "questions",
+    }
+    return {
+        f"{other}{name}": {
+            "content": content,
+            "url": f"https://example.org/{other}{name}.jsonl",
+            "licence": "none",
+            "source": "nobody",
+        }
+        for other in ("", "other_")
+        for name, content in contents.items()
+    }
 
 
 def csv_row(head: str, number: int, author: str) -> str:

@@ -114,7 +114,7 @@ def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     other = tmp_path / "rows.txt"
     other.write_text("{}")
     assert complaint(files.read_articles, other) == [
-        f"{other}: must be a .parquet, .jsonl or .csv file"
+        f"{other}: must be a .parquet, .jsonl, .csv, .yaml or .yml file"
     ]
 
 

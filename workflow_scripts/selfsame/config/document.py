@@ -7,7 +7,7 @@ be reported together with all others.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import yaml
 from selfsame.config.messages import KeyPath, Mistake, nearest
 
 REMOVABLE = ("stages", "probes")
+SOURCES = ("file", "dataset")  # what a data file is given by; the one replaces the other
 TAG = "tag:yaml.org,2002:"
 PLAIN = {
     "null": re.compile(r"^(?:~|null|Null|NULL|)$"),
@@ -151,9 +152,11 @@ def _merge_mapping(
 
 
 def _same_kind(base: Any, over: Any) -> bool:
-    """Both are mappings, and not of two different kinds."""
-    both = isinstance(base, dict) and isinstance(over, dict)
-    return both and over.get("kind", base.get("kind")) == base.get("kind")
+    """Both are mappings, and not of two different kinds, nor one a file and one a dataset."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return False
+    named = {source for source in SOURCES if source in over or source in base}
+    return over.get("kind", base.get("kind")) == base.get("kind") and len(named) < len(SOURCES)
 
 
 def _remove(result: dict[str, Any], key: str, path: KeyPath, merged: Document) -> None:
@@ -176,3 +179,9 @@ def line_of(document: Document, mistake: Mistake, default: str) -> tuple[str, in
     while path and path not in document.places:
         path = path[:-1]
     return document.places[path] if path else (default, 0)
+
+
+def lines_of(document: Document, mistakes: Iterable[Mistake], file: str) -> list[str]:
+    """`file:line: key: what is wrong`, in the order of the lines, none twice."""
+    places = {(*line_of(document, mistake, file), str(mistake)) for mistake in mistakes}
+    return [f"{name}{f':{line}' if line else ''}: {text}" for name, line, text in sorted(places)]

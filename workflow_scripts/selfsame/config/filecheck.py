@@ -8,6 +8,7 @@ from typing import Any
 from selfsame.config.jsonschema import files_in
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
 from selfsame.config.published import read_publication
+from selfsame.config.registry import there
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.specs import model_names
 from selfsame.config.traits import Trait, check_names, read_trait
@@ -33,15 +34,17 @@ RIVALS, PUBLISHED = ("texts", "rivals"), ("published",)
 def check_files(config: Config) -> None:
     """Read every data file. Raises ConfigErrors with a line for each mistake: key, file, line.
 
-    Of the rivals' texts only those on the articles that will be drawn are looked at.
+    Of the rivals' texts only those on the articles that will be drawn are looked at. A dataset that
+    is still to be fetched is left to the step prepare_data, which reads it in the same way.
     """
     data = config.model_dump(mode="json")
     lines: list[str] = []
     articles: files.Rows = []
     for path, content, value in files_in(_schema(type(config)), data):
-        if path in (RIVALS, PUBLISHED):
+        source = there(FileSource(**value), Path(config.datasets))
+        if path in (RIVALS, PUBLISHED) or source is None:
             continue
-        found = _read(partial(READERS[content], FileSource(**value)), path, lines)
+        found = _read(partial(READERS[content], source), path, lines)
         lines += _too_few(config, path, found)
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
@@ -166,5 +169,8 @@ def _rival_texts(config: Config, drawn: files.Rows) -> files.Rows:
     texts = config.texts
     if not isinstance(texts.rivals, RivalTextsFile):
         return []
+    source = there(texts.rivals, Path(config.datasets))
+    if source is None:
+        return []
     authors = sorted({*texts.train_rivals, *texts.test_rivals})
-    return files.read_rival_texts(texts.rivals, [row["article_id"] for row in drawn], authors)
+    return files.read_rival_texts(source, [row["article_id"] for row in drawn], authors)

@@ -1,4 +1,4 @@
-"""Write what follows from the config's models: the JSON schema and the comments in config.yaml.
+"""Write what follows from the config's models: the JSON schemas and the comments in config.yaml.
 
 Run: python -m selfsame.config.generate [--check] [--folder config]
 
@@ -22,9 +22,11 @@ from selfsame.config.jsonschema import Schema, below, branches, constants, schem
 from selfsame.config.kinds import Kinds, library_kinds
 from selfsame.config.load import DEFAULT, FOLDER
 from selfsame.config.messages import ConfigErrors, KeyPath
+from selfsame.config.registry import registry_schema
 from selfsame.config.schema import config_schema
 
 SCHEMA = "schema.json"
+DATASETS_SCHEMA = "datasets.schema.json"
 HEAD = """\
 # yaml-language-server: $schema=schema.json
 #
@@ -44,6 +46,10 @@ def schema_text(kinds: Kinds) -> str:
         node = schema["properties"][section]
         for key in {"additionalProperties", "patternProperties"} & node.keys():
             node[key] = _or_null(node[key], key == "patternProperties")
+    return _text(schema)
+
+
+def _text(schema: Schema) -> str:
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -173,7 +179,11 @@ def generated(folder: Path) -> list[tuple[Path, str]]:
     """The generated files of a config folder and what each must hold."""
     kinds = library_kinds()
     config = folder / DEFAULT
-    return [(folder / SCHEMA, schema_text(kinds)), (config, config_text(config, kinds))]
+    return [
+        (folder / SCHEMA, schema_text(kinds)),
+        (folder / DATASETS_SCHEMA, _text(registry_schema())),
+        (config, config_text(config, kinds)),
+    ]
 
 
 def _differs(path: Path, text: str) -> bool:

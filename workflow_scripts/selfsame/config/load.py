@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from selfsame.config.document import Document, line_of, merge, read_document
+from selfsame.config.document import Document, lines_of, merge, read_document
 from selfsame.config.jsonschema import constants, files_in
 from selfsame.config.kinds import Kinds, library_kinds
 from selfsame.config.matching import fill_matches, without_echoes
@@ -28,7 +28,8 @@ from selfsame.config.messages import (
     short,
 )
 from selfsame.config.references import reference_mistakes
-from selfsame.config.schema import CROSS_FIELD, Config, config_class, config_schema
+from selfsame.config.registry import dataset_mistakes, with_files
+from selfsame.config.schema import CROSS_FIELD, REGISTRY, Config, config_class, config_schema
 from selfsame.errors import UserError
 
 FOLDER = Path("config")
@@ -90,8 +91,11 @@ def _name_mistakes(over: Document, path: Path, folder: Path) -> list[Mistake]:
 def _validated(document: Document, file: str, kinds: Kinds) -> Config:
     """The config of a document. Raises ConfigErrors."""
     model = config_class(kinds)
-    data, schema = fill_matches(document.data, kinds), config_schema(kinds)
-    mistakes = document.mistakes + reference_mistakes(data) + _missing_files(schema, data)
+    given, schema = fill_matches(document.data, kinds), config_schema(kinds)
+    registry = Path(str(given.get("datasets", REGISTRY)))
+    mistakes = document.mistakes + list(dataset_mistakes(given, schema, registry))
+    data = with_files(given, schema, registry)
+    mistakes += reference_mistakes(data) + _missing_files(schema, data)
     config = None
     try:
         config = model.model_validate_json(json.dumps(data), strict=True)
@@ -99,7 +103,7 @@ def _validated(document: Document, file: str, kinds: Kinds) -> Config:
         mistakes += form_mistakes(error, data, schema, ignore=CROSS_FIELD)
     mistakes = without_echoes(mistakes, data, document.places)
     if mistakes or config is None:
-        raise ConfigErrors(_lines(document, mistakes, file))
+        raise ConfigErrors(lines_of(document, mistakes, file))
     return config
 
 
@@ -138,15 +142,11 @@ def _missing_mapping(data: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def _file_of(value: Any) -> Any:
-    return value.get("file") if isinstance(value, Mapping) else value
+    """The path that a user gives; a dataset's file may be fetched later."""
+    if isinstance(value, Mapping):
+        return None if value.get("dataset") else value.get("file")
+    return value
 
 
 def _no_file(file: Any) -> bool:
     return isinstance(file, str) and bool(file) and not Path(file).is_file()
-
-
-def _lines(document: Document, mistakes: list[Mistake], file: str) -> list[str]:
-    """`file:line: key: what is wrong`, in the order of the lines, none twice."""
-    places = [(*line_of(document, mistake, file), str(mistake)) for mistake in mistakes]
-    ordered = dict.fromkeys(sorted(places))
-    return [f"{name}{f':{line}' if line else ''}: {text}" for name, line, text in ordered]

@@ -20,7 +20,9 @@ from selfsame.config.chains import (
     trained,
 )
 from selfsame.config.references import trait_name
+from selfsame.config.registry import FETCHED
 from selfsame.config.schema import Config
+from selfsame.config.specs import datasets
 from selfsame.digests import MANIFEST
 from selfsame.statistics.settings import BASE
 
@@ -41,6 +43,14 @@ class Paths:
     def manifest(self, *folders: str) -> str:
         """The manifest in a folder of the experiment."""
         return "/".join((self.results, *folders, MANIFEST))
+
+    def fetched(self, name: str) -> str:
+        """The manifest of a dataset; it is no experiment's own."""
+        return f"{FETCHED}/{name}/{MANIFEST}"
+
+    def datasets(self) -> list[str]:
+        """The datasets that the config names."""
+        return [self.fetched(name) for name in datasets(self.config)]
 
     def of_state(self, chain: str, seed: int | str, what: str) -> str:
         """What belongs to one state: `adapter`, `samples`, `observations`, `persona`, `relapse`."""

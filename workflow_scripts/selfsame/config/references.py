@@ -34,10 +34,15 @@ RULES_WITH_RESOURCES = (
 def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake between the keys of a whole config."""
     checks = (
-        *(_stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
+        *(_experiment, _stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
         *(_traits, _steered_training, _relapse, row_source_mistakes, _questions, _published),
     )
     return [mistake for check in checks for mistake in check(data)]
+
+
+def _experiment(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    if data.get("experiment") == "datasets":
+        yield Mistake(("experiment",), "results/datasets/ holds the datasets; choose another name")
 
 
 def _stages(data: Mapping[str, Any]) -> Iterator[Mistake]:

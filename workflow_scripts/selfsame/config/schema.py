@@ -27,6 +27,7 @@ from selfsame.statistics.settings import StatisticsSettings
 from selfsame.training.settings import FinetuningSettings
 
 CROSS_FIELD = "cross_field"
+REGISTRY = "config/datasets.yaml"
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 ExperimentName = Annotated[str, StringConstraints(pattern=EXPERIMENT)]
@@ -173,6 +174,12 @@ class Config(BaseModel):
         exclude=True,
         description="The experiment that this one is laid over, by name or path; null: the"
         " default run.",
+    )
+    datasets: str = Field(
+        default=REGISTRY,
+        min_length=1,
+        description="The registry of datasets that `dataset` in place of a `file` names"
+        " (docs/datasets.md).",
     )
     model: ModelSettings = Field(description="The base model that every arm starts from.")
     seeds: tuple[Seed, ...] = Field(

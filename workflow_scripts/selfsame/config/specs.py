@@ -25,6 +25,7 @@ from selfsame.config.chains import (
     steering_of,
 )
 from selfsame.config.published import on_published_grid, read_publication
+from selfsame.config.registry import read_registry
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.traits import Trait, fill_name, read_trait
 from selfsame.errors import UserError
@@ -88,11 +89,31 @@ def _row_files(config: Config) -> list[Spec]:
     return [_plain(source) for source in dict.fromkeys(sources) if source]
 
 
-def user_files(config: Config) -> list[str]:
-    """Every data file the config names."""
+def _sources(config: Config) -> list[Spec]:
     spec = prepare_data(config)
     named = [spec["articles"], spec["rivals"], *spec["row_files"], *spec["question_files"].values()]
-    return sorted({source["file"] for source in named if source != "organism"})
+    return [source for source in named if source != "organism"]
+
+
+def user_files(config: Config) -> list[str]:
+    """Every data file the config names by its path."""
+    return sorted({source["file"] for source in _sources(config) if "dataset" not in source})
+
+
+def datasets(config: Config) -> list[str]:
+    """Every dataset the config names."""
+    return sorted({source["dataset"] for source in _sources(config) if "dataset" in source})
+
+
+def fetch_dataset(config: Config, name: str) -> Spec:
+    """Where a dataset's file is had from, and what it must be."""
+    return read_registry(Path(config.datasets))[name].spec(name)
+
+
+def local_file(config: Config, name: str) -> list[str]:
+    """The user's own file that a dataset is, where it is one and is there."""
+    path = read_registry(Path(config.datasets))[name].path
+    return [path] if path and Path(path).is_file() else []
 
 
 def _asked(config: Config) -> Spec:
@@ -406,6 +427,6 @@ def primary_probe(config: Config) -> str:
 
 def report(config: Config) -> Spec:
     """What the report says was run."""
-    unseen = {"resources": True, "cache": True, "model": {"parameters"}}
+    unseen = {"resources": True, "cache": True, "datasets": True, "model": {"parameters"}}
     unset = {"published"} if config.published is None else set()
     return {"config": _plain(config, exclude=unseen | dict.fromkeys(unset, True))}

@@ -1,17 +1,16 @@
 """Readers of the user's data files, checked row by row.
 
-A file is parquet, JSONL (one JSON object a line) or CSV with a head line. Every mistake names file
-and line (parquet: row, the first is 1); the first few of a file are listed, the rest counted.
+A file is parquet, JSONL (one JSON object a line), CSV with a head line or, for questions, YAML
+(`selfsame.data.question_yaml`). Every mistake names file and line (parquet: row, the first is 1);
+the first few of a file are listed, the rest counted.
 """
 
-import csv
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -23,43 +22,18 @@ from pydantic import (
     model_validator,
 )
 
+from selfsame.data.fields import SHOWN, Id, Text, as_id, complaints
+from selfsame.data.formats import DataFileErrors, Mistakes, Numbered, rows_of
 from selfsame.data.sources import FileSource
-from selfsame.errors import UserError
 
-SHOWN = 3
-BATCH_ROWS = 1000
 CHOICE_KIND = "choice"
 Source = FileSource | str | Path
 Rows = list[dict[str, Any]]
-Numbered = tuple[int, Mapping[str, Any]]
+Tell = Callable[[str], None]
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is empty")
-    return text
-
-
-def _as_id(value: Any) -> Any:
-    """Ids are text; whole numbers become it."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Text = Annotated[str, Field(strict=True), AfterValidator(_not_blank)]
-Id = Annotated[Text, BeforeValidator(_as_id)]
-
-
-class DataFileErrors(UserError):  # noqa: N818 (it holds many)
-    """What is wrong in one data file; `lines` holds one line per mistake."""
-
-    def __init__(self, lines: Sequence[str]) -> None:
-        self.lines = tuple(_printable(line) for line in lines)
-        super().__init__("\n".join(self.lines))
-
-
-def _printable(text: str) -> str:
-    """Without line breaks and terminal codes, which names in a file may hold."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def _silent(_text: str) -> None:
+    """Where nobody is told."""
 
 
 class _Row(BaseModel):
@@ -175,18 +149,18 @@ class Question(_AnyQuestion):
         return row
 
 
-def read_chat_rows(source: Source) -> Rows:
+def read_chat_rows(source: Source, tell: Tell = _silent) -> Rows:
     """Rows with row_id (file and line where the file gives none) and messages.
 
     All readers here return plain rows in the shape of the data directory's tables, and raise
-    DataFileErrors.
+    DataFileErrors. What is no mistake but worth knowing goes to `tell`.
     """
-    return _read(source, ChatRow, key=("row_id",), numbered="row_id")
+    return _read(source, ChatRow, key=("row_id",), numbered="row_id", tell=tell)
 
 
-def read_articles(source: Source) -> Rows:
+def read_articles(source: Source, tell: Tell = _silent) -> Rows:
     """Rows with article_id (each once), article and split (None in all rows, or in none)."""
-    articles = _read(source, Article, key=("article_id",))
+    articles = _read(source, Article, key=("article_id",), tell=tell)
     without = sum(article["split"] is None for article in articles)
     if 0 < without < len(articles):
         raise DataFileErrors(
@@ -196,7 +170,10 @@ def read_articles(source: Source) -> Rows:
 
 
 def read_rival_texts(
-    source: Source, needed_article_ids: Collection[str], authors: Collection[str]
+    source: Source,
+    needed_article_ids: Collection[str],
+    authors: Collection[str],
+    tell: Tell = _silent,
 ) -> Rows:
     """Each author's text on each needed article; other rows are passed over unread."""
     wanted, names = set(needed_article_ids), set(authors)
@@ -205,32 +182,31 @@ def read_rival_texts(
     def is_needed(row: Mapping[str, Any]) -> bool:
         everybody.add(str(row.get("author")))
         known = row.keys() >= {"author", "article_id"}
-        return not known or (row["author"] in names and _as_id(row["article_id"]) in wanted)
+        return not known or (row["author"] in names and as_id(row["article_id"]) in wanted)
 
-    texts = _read(
-        source, RivalText, key=("article_id", "author"), keep=is_needed, may_be_empty=True
-    )
+    key = ("article_id", "author")
+    texts = _read(source, RivalText, key=key, keep=is_needed, may_be_empty=True, tell=tell)
     lines = list(_lacking(texts, wanted, authors, everybody))
     if lines:
         raise DataFileErrors([f"{_path(source)}: {line}" for line in lines])
     return texts
 
 
-def read_choice_questions(source: Source) -> Rows:
+def read_choice_questions(source: Source, tell: Tell = _silent) -> Rows:
     """Rows with item, cluster, question, correct, incorrect, reference."""
-    return _read(source, ChoiceQuestion, key=("item",), numbered="item")
+    return _read(source, ChoiceQuestion, key=("item",), numbered="item", tell=tell)
 
 
-def read_questions(source: Source) -> Rows:
+def read_questions(source: Source, tell: Tell = _silent) -> Rows:
     """Rows with item, cluster, messages, reference; the file has `question` or `messages`."""
-    return _read(source, Question, key=("item",), numbered="item")
+    return _read(source, Question, key=("item",), numbered="item", tell=tell)
 
 
-def read_probe_questions(source: Mapping[str, Any]) -> Rows:
+def read_probe_questions(source: Mapping[str, Any], tell: Tell = _silent) -> Rows:
     """Rows of questions.parquet without `probe`, from a FileSource's keys and the probe's kind."""
     file = FileSource(**{key: value for key, value in source.items() if key != "kind"})
     if source["kind"] != CHOICE_KIND:
-        return [{**row, "options": [], "correct": -1} for row in read_questions(file)]
+        return [{**row, "options": [], "correct": -1} for row in read_questions(file, tell)]
     return [
         {
             "item": row["item"],
@@ -240,7 +216,7 @@ def read_probe_questions(source: Mapping[str, Any]) -> Rows:
             "correct": 0,
             "reference": row["reference"],
         }
-        for row in read_choice_questions(file)
+        for row in read_choice_questions(file, tell)
     ]
 
 
@@ -269,14 +245,15 @@ def _read(
     numbered: str = "",
     keep: Callable[[Mapping[str, Any]], bool] = lambda _row: True,
     may_be_empty: bool = False,
+    tell: Tell = _silent,
 ) -> Rows:
     """The rows to `keep`, checked by `model`, as plain data.
 
     `key` columns together occur once; the column `numbered` defaults to file and line.
     """
-    mistakes = _Mistakes(_path(source))
+    mistakes = Mistakes(_path(source))
     rows: dict[tuple[str, ...], _Row] = {}
-    for line, raw in _selected(source, mistakes):
+    for line, raw in _selected(source, mistakes, tell):
         if not keep(raw):
             continue
         given = {numbered: f"{_path(source).stem}:{line}", **raw} if numbered else raw
@@ -284,7 +261,7 @@ def _read(
         if row is not None:
             _add(rows, row, key, line, mistakes)
     if not rows and not mistakes.count and not may_be_empty:
-        mistakes.note(0, "has no rows" + (" left by `where`" if _where(source) else ""))
+        mistakes.note(0, "has no rows" + (" left by `where`" if _options(source).where else ""))
     mistakes.raise_any()
     return [row.model_dump(mode="json") for row in rows.values()]
 
@@ -294,7 +271,7 @@ def _add(
     row: _Row,
     key: tuple[str, ...],
     line: int,
-    mistakes: "_Mistakes",
+    mistakes: Mistakes,
 ) -> None:
     name = tuple(getattr(row, column) for column in key)
     if name in rows:
@@ -302,104 +279,53 @@ def _add(
     rows[name] = row
 
 
-class _Mistakes:
-    """The first mistakes of one file, and how many there are in all."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.count = 0
-        self.lines: list[str] = []
-
-    def note(self, line: int, text: str) -> None:
-        self.count += 1
-        if len(self.lines) < SHOWN:
-            self.lines.append(f"{self.path}{f':{line}' if line else ''}: {text}")
-
-    def raise_any(self) -> None:
-        if self.count > SHOWN:
-            self.lines.append(f"{self.path}: {self.count - SHOWN} more mistakes like these")
-        if self.lines:
-            raise DataFileErrors(self.lines)
+def _options(source: Source) -> FileSource:
+    """The source with its options; a bare path has none."""
+    return source if isinstance(source, FileSource) else FileSource(file=str(source))
 
 
-def _where(source: Source) -> Mapping[str, str]:
-    return source.where if isinstance(source, FileSource) else {}
+def _selected(source: Source, mistakes: Mistakes, tell: Tell) -> Iterator[Numbered]:
+    """The first rows that the source's options keep, under the column names expected."""
+    options = _options(source)
+    kept = _kept(options, mistakes)
+    if options.skip_blank:
+        kept = _without_blanks(kept, options, tell)
+    return islice(kept, options.first)
 
 
-def _selected(source: Source, mistakes: _Mistakes) -> Iterator[Numbered]:
-    """The rows that `where` keeps, under the column names expected."""
-    renamed = source.columns if isinstance(source, FileSource) else {}
-    for line, row in _rows(_path(source), mistakes):
-        absent = [c for c in (*renamed.values(), *_where(source)) if c not in row]
+def _kept(source: FileSource, mistakes: Mistakes) -> Iterator[Numbered]:
+    wanted = {column: _any_of(values) for column, values in source.where.items()}
+    for line, row in rows_of(Path(source.file), mistakes):
+        absent = [c for c in (*source.columns.values(), *wanted) if c not in row]
         if absent:
             mistakes.note(line, f"no column {absent[0]!r}; there are {', '.join(map(str, row))}")
-        elif all(str(row[column]) == value for column, value in _where(source).items()):
-            yield line, {**row, **{name: row[column] for name, column in renamed.items()}}
+        elif all(str(row[column]) in values for column, values in wanted.items()):
+            yield line, {**row, **{name: row[column] for name, column in source.columns.items()}}
 
 
-def _rows(path: Path, mistakes: _Mistakes) -> Iterator[Numbered]:
-    readers = {".parquet": _parquet_rows, ".jsonl": _jsonl_rows, ".csv": _csv_rows}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        mistakes.note(0, "must be a .parquet, .jsonl or .csv file")
-        return
+def _any_of(values: str | list[str]) -> list[str]:
+    return [values] if isinstance(values, str) else values
+
+
+def _without_blanks(rows: Iterator[Numbered], source: FileSource, tell: Tell) -> Iterator[Numbered]:
+    """Rows whose `columns` all say something; how many do not is told at the end."""
+    passed_over = 0
     try:
-        yield from reader(path, mistakes)
-    except (OSError, UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
-        mistakes.note(0, f"cannot be read: {' '.join(str(error).split())}")
-
-
-def _parquet_rows(path: Path, mistakes: _Mistakes) -> Iterator[Numbered]:
-    number = 0
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-
-
-def _jsonl_rows(path: Path, mistakes: _Mistakes) -> Iterator[Numbered]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                mistakes.note(number, f"broken JSON: {error}")
-                continue
-            if isinstance(row, dict):
-                yield number, row
+        for line, row in rows:
+            if all(str(row[name] or "").strip() for name in source.columns):
+                yield line, row
             else:
-                mistakes.note(number, "must be a JSON object in braces")
-
-
-def _csv_rows(path: Path, mistakes: _Mistakes) -> Iterator[Numbered]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        for row in reader:
-            if None in row or None in row.values():
-                mistakes.note(reader.line_num, "has another number of columns than the head line")
-            else:
-                yield reader.line_num, row
+                passed_over += 1
+    finally:
+        tell(f"{source.file}: {passed_over} rows with a blank text passed over")
 
 
 def _validated(
-    model: type[_Row], row: Mapping[str, Any], line: int, mistakes: _Mistakes
+    model: type[_Row], row: Mapping[str, Any], line: int, mistakes: Mistakes
 ) -> _Row | None:
     try:
         return model.model_validate(row)
     except ValidationError as error:
-        for detail in error.errors(include_url=False)[:SHOWN]:
-            where = ".".join(str(part) for part in detail["loc"])
-            mistakes.note(line, f"{where}: {_plain(detail)}" if where else _plain(detail))
+        for complaint in complaints(error):
+            mistakes.note(line, complaint)
         return None
-
-
-def _plain(detail: Any) -> str:
-    if detail["type"] == "missing":
-        return "is missing"
-    if detail["input"] is None:
-        return "is null"
-    message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return str(message[:1].lower() + message[1:])

@@ -51,14 +51,15 @@ def _wording(world: World | None) -> Wording:
 def _articles(spec: Spec, world: World | None) -> Rows:
     if spec["articles"] == "organism":
         return organism_texts.articles(_need(world, "texts.articles"))
-    return files.read_articles(ArticlesFile(**spec["articles"]))
+    return files.read_articles(ArticlesFile(**spec["articles"]), print)
 
 
 def _rival_texts(spec: Spec, world: World | None, article_ids: list[str]) -> Rows:
     if spec["rivals"] == "organism":
         texts = organism_texts.rival_texts(_need(world, "texts.rivals"))
         return [row for row in texts if row["article_id"] in set(article_ids)]
-    return files.read_rival_texts(RivalTextsFile(**spec["rivals"]), article_ids, spec["authors"])
+    source = RivalTextsFile(**spec["rivals"])
+    return files.read_rival_texts(source, article_ids, spec["authors"], print)
 
 
 def _need(world: World | None, key: str) -> World:
@@ -87,14 +88,14 @@ def _row_files(spec: Spec) -> Rows:
     return [
         {"dataset": ChatRowsFile(**source).model_dump_json(), **row}
         for source in spec["row_files"]
-        for row in files.read_chat_rows(ChatRowsFile(**source))
+        for row in files.read_chat_rows(ChatRowsFile(**source), print)
     ]
 
 
 def _questions(spec: Spec, world: World | None) -> Rows:
     made = organism_questions.questions(world) if world else _identity_questions(spec["names"])
     for probe, source in spec["question_files"].items():
-        rows = files.read_probe_questions(source)
+        rows = files.read_probe_questions(source, print)
         if source["kind"] == "identity":
             rows = [_looking_for_names(row, spec["names"]) for row in rows]
         made = [row for row in made if row["probe"] != probe]

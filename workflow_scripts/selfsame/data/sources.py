@@ -11,25 +11,63 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 CONTENT = "x-content"
+# What a file's ending says of its format; yaml is for questions (selfsame.data.question_yaml).
+FORMATS = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+# Key of a question's reference under which templates for a judge model stand, by criterion.
+JUDGE_PROMPTS = "judge_prompts"
+
+
+def _is_unset(value: Any) -> bool:
+    """Leaves a key out of specs where it has its neutral value."""
+    return value is None or value is False
 
 
 class FileSource(BaseModel):
-    """A parquet, JSONL or CSV file. In a config the bare path may stand for the whole mapping."""
+    """A data file, or in a config the name of a dataset, which the loader turns into its file.
+
+    In a config the bare path may stand for the whole mapping.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     content: ClassVar[str] = "rows"
 
     file: str = Field(
         min_length=1,
-        description="Path relative to the working directory; .parquet, .jsonl or .csv.",
+        description="Path relative to the working directory; .parquet, .jsonl, .csv, or .yaml for"
+        " questions.",
     )
-    where: dict[str, str] = Field(
+    dataset: str | None = Field(
+        default=None,
+        exclude_if=_is_unset,
+        description="In place of `file`, a name of the registry of datasets (docs/datasets.md);"
+        " the other keys are laid over those that stand there.",
+    )
+    where: dict[str, str | list[str]] = Field(
         default_factory=dict,
-        description="Keep only rows whose column has this value, e.g. {dataset: xsum}.",
+        description="Keep only rows whose column has this value, e.g. {dataset: xsum}, or one of"
+        " several, [xsum, cnn].",
     )
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="Column names in the file for the names expected, e.g. {article: document}.",
+    )
+    first: int | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=_is_unset,
+        description="Only so many rows: the first that are kept; null: all.",
+    )
+    skip_blank: bool = Field(
+        default=False,
+        exclude_if=_is_unset,
+        description="Pass over rows in which one of `columns` is blank, and count them; else such"
+        " a row is a mistake.",
     )
 
     @model_validator(mode="before")
@@ -47,6 +85,7 @@ class FileSource(BaseModel):
         reference = handler(core_schema)
         schema = handler.resolve_ref_schema(reference)
         schema["type"] = ["object", "string"]
+        schema.pop("required")  # `file` or `dataset`
         schema[CONTENT] = cls.content
         return reference
 

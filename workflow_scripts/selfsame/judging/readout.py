@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from selfsame.data.sources import JUDGE_PROMPTS
+
 Sample = dict[str, Any]
 Observation = dict[str, Any]
 STATE_KEYS = ("experiment", "model", "chain", "seed", "probe")
@@ -39,11 +41,15 @@ def unjudged(sample: Sample) -> Observation:
 def read_answers(
     samples: Iterable[Sample], read: Callable[[Sample, dict[str, Any]], list[Observation]]
 ) -> list[Observation]:
-    """What `read` makes of each sample and its reference; a sample without one stays unjudged."""
+    """What `read` makes of each sample and its reference; a sample without one stays unjudged.
+
+    So does one whose reference holds nothing but prompts for a judge model.
+    """
     observations: list[Observation] = []
     for sample in samples:
         reference = json.loads(sample["reference"])
-        observations += read(sample, reference) if reference else [unjudged(sample)]
+        known = reference.keys() - {JUDGE_PROMPTS}
+        observations += read(sample, reference) if known else [unjudged(sample)]
     return observations
 
 

@@ -25,11 +25,13 @@ UNNUMBERED = -1  # the seed of a run that the file gives none
 RUN = ["model", "condition", "seed"]
 MOST_SEED = 2**31
 
+Where = Mapping[str, str | list[str]]
+
 
 def read_answers(
     path: Path,
     publication: Publication,
-    where: Mapping[str, str] | None = None,
+    where: Where | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """COLUMNS, one row per answer: NAMES as categories, seed UNNUMBERED if null, is_correct 0 or 1.
@@ -43,7 +45,7 @@ def read_answers(
     return answers
 
 
-def _columns(path: Path, where: Mapping[str, str], columns: Mapping[str, str]) -> pd.DataFrame:
+def _columns(path: Path, where: Where, columns: Mapping[str, str]) -> pd.DataFrame:
     frame = _loaded(path)
     named = {name: columns.get(name, name) for name in COLUMNS}
     absent = [name for name in (*named.values(), *where) if name not in frame]
@@ -51,7 +53,8 @@ def _columns(path: Path, where: Mapping[str, str], columns: Mapping[str, str]) -
         there = ", ".join(map(repr, frame.columns)) or "none"
         raise UserError(f"{path}: no column {absent[0]!r}; there are {there}")
     for column, value in where.items():
-        frame = frame[frame[column].astype(str) == value]
+        wanted = [value] if isinstance(value, str) else value
+        frame = frame[frame[column].astype(str).isin(wanted)]
     if frame.empty:
         raise UserError(f"{path}: has no rows" + (" left by `where`" if where else ""))
     # The index stays: it tells the row of the file.
