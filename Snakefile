@@ -28,6 +28,10 @@ include: "rules/report.smk"
 # Snakemake's own lock stays behind when a run is killed (`nolock` in the profiles switches it off).
 onstart:
     try:
+        asked = {
+            job.wildcards_dict.get("judge") for job in workflow.dag.needrun_jobs()
+        }
+        manner.check_keys(key_variables(settings), asked - {None})
         claim_run(Path(paths.results))
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -1,4 +1,5 @@
 # The config, the paths, and the shape that every rule's command has.
+import json
 import os
 import re
 import sys
@@ -11,14 +12,21 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from selfsame import attempts, devices, warm
 from selfsame.braces import in_braces
 from selfsame.codegraph import modules_of
-from selfsame.config import chains, specs
+from selfsame.config import chains, judge_specs, specs
 from selfsame.config.filecheck import check_files
+from selfsame.config.judging import key_variables
 from selfsame.config.load import load_config
 from selfsame.config.paths import Paths
 from selfsame.config.priorities import JUDGING, LAST, VECTORS, Priorities
-from selfsame.config.resources import assumption, needs
+from selfsame.config.resources import (
+    assumption,
+    needs,
+    needs_to_ask,
+    needs_to_find,
+)
 from selfsame.digests import canonical, file_digests, sha256_text
 from selfsame.errors import UserError
+from selfsame.judging import manner
 from selfsame.locks import claim_run
 
 try:
@@ -40,10 +48,15 @@ wildcard_constraints:
     author=r"base|[a-z0-9_+]+\.seed\d+",
     name=r"[a-z][a-z0-9_]*",
     seed=r"\d+",
+    judge="[a-z][a-z0-9_]*",
 
 
 # Where finished steps are kept; a value that the user has set wins. Never changes a result.
 os.environ.setdefault("SELFSAME_CACHE", settings.cache.model_dump_json())
+
+# How judges are asked, and where their replies are kept; the same holds for these.
+os.environ[manner.JUDGES] = json.dumps(judge_specs.manners(settings))
+os.environ.setdefault(manner.REPLIES, settings.cache.replies)
 
 # Waiting OpenMP threads sleep instead of spinning: on a busy machine two spinning threads can be
 # many times slower than one. Read when torch is loaded, so it has to be set this early.
@@ -64,6 +77,10 @@ if workflow.is_main_process:
 # Here no more GPU jobs start than there are GPUs for them; on a cluster the scheduler counts.
 if gpus and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", gpus)
+
+# A server gets as many requests at once as its judge's `concurrency` says: from one job at a time.
+for judge in key_variables(settings):
+    workflow.register_resource(f"asks_{judge}", 1)
 
 # To keep its rate limit (100 jobs a second), Snakemake 9.27 arms one more ever-renewed timer for
 # every finished job: after a hundred jobs it wakes a hundred times a second. No limit, no timers.
@@ -88,6 +105,27 @@ def reserve(work):
             "runtime": lambda wildcards, attempt: first.runtime * attempt,
             "gpu": first.gpu,
             "attempt": lambda wildcards, attempt: attempt,
+        },
+    )
+
+
+def reserve_by_judge(needs_of):
+    """The same of jobs that each belong to one judge; of a server one job asks at a time."""
+
+    def first(wildcards):
+        return needs_of(settings, wildcards.judge)
+
+    def asks(judge):
+        return lambda wildcards: int(wildcards.judge == judge)
+
+    return Reserved(
+        lambda wildcards: first(wildcards).threads,
+        {
+            "mem_mb": lambda wildcards, attempt: first(wildcards).mem_mb * attempt,
+            "runtime": lambda wildcards, attempt: first(wildcards).runtime * attempt,
+            "gpu": lambda wildcards: first(wildcards).gpu,
+            "attempt": lambda wildcards, attempt: attempt,
+            **{f"asks_{judge}": asks(judge) for judge in key_variables(settings)},
         },
     )
 

@@ -49,10 +49,76 @@ rule evaluate_behaviour:
         step("evaluate_behaviour", "base", "adapters", "prompts", "steering")
 
 
+rule judge_model:
+    input:
+        code=modules_of("judge_model"),
+        model=lambda wildcards: paths.judge_files(wildcards.judge),
+    output:
+        manifest=paths.manifest("judges", "{judge}"),
+    log:
+        f"{LOGS}/judge_model/{{judge}}.log",
+    priority: priorities.of_chain("base")
+    conda:
+        "../envs/selfsame.yaml"
+    threads: reserve_by_judge(needs_to_find).threads
+    resources:
+        **reserve_by_judge(needs_to_find).resources,
+    params:
+        spec=spec_of(judge_specs.judge_model, "judge"),
+        out=folder,
+    shell:
+        step("judge_model")
+
+
+rule ask_judges:
+    input:
+        code=lambda wildcards: kind_module(
+            "ask_judges", "judges", [settings.judges[wildcards.judge].kind]
+        ),
+        samples=paths.of_state("{chain}", "{seed}", "samples"),
+        prompts=lambda wildcards: paths.judged_prompts(wildcards.judge),
+        model=lambda wildcards: paths.judge_model(wildcards.judge),
+    output:
+        manifest=paths.judgements("{chain}", "{seed}", "{judge}"),
+    log:
+        f"{LOGS}/ask_judges/{{chain}}.seed{{seed}}.{{judge}}.log",
+    priority: JUDGING
+    conda:
+        "../envs/selfsame.yaml"
+    threads: reserve_by_judge(needs_to_ask).threads
+    resources:
+        **reserve_by_judge(needs_to_ask).resources,
+    params:
+        spec=spec_of(judge_specs.ask_judges, "judge"),
+        out=folder,
+    shell:
+        step("ask_judges", "samples", "prompts", "model")
+
+
+use rule ask_judges as ask_judges_on_relapse with:
+    input:
+        code=lambda wildcards: kind_module(
+            "ask_judges", "judges", [settings.judges[wildcards.judge].kind]
+        ),
+        samples=paths.of_state("{chain}", "{seed}", "relapse"),
+        prompts=paths.manifest("probes", specs.primary_probe(settings)),
+        model=lambda wildcards: paths.judge_model(wildcards.judge),
+    output:
+        manifest=paths.judgements("{chain}", "{seed}", "{judge}", "relapse"),
+    log:
+        f"{LOGS}/ask_judges_on_relapse/{{chain}}.seed{{seed}}.{{judge}}.log",
+    params:
+        spec=spec_of(judge_specs.ask_judges_on_relapse, "judge"),
+        out=folder,
+
+
 rule judge_answers:
     input:
         code=judge_answers_code(),
         samples=paths.of_state("{chain}", "{seed}", "samples"),
+        judgements=lambda wildcards: paths.deciding_judgements(
+            wildcards.chain, wildcards.seed
+        ),
     output:
         manifest=paths.of_state("{chain}", "{seed}", "observations"),
     log:
@@ -68,4 +134,4 @@ rule judge_answers:
         code=digest_of(judge_answers_code()),
         out=folder,
     shell:
-        step("judge_answers", "samples")
+        step("judge_answers", "samples", "judgements")

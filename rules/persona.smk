@@ -178,6 +178,7 @@ rule judge_relapse:
     input:
         code=judge_relapse_code(),
         samples=paths.relapses(),
+        judgements=paths.relapse_judgements(),
     output:
         manifest=paths.manifest("relapse"),
     log:
@@ -192,5 +193,6 @@ rule judge_relapse:
         code=digest_of(judge_relapse_code()),
         out=folder,
         samples=short("samples"),
+        judgements=short("judgements"),
     shell:
-        step("judge_relapse", over_all_states=["samples"])
+        step("judge_relapse", over_all_states=["samples", "judgements"])

@@ -30,6 +30,7 @@ rule build_tables:
         surface=paths.manifest("surface_baseline"),
         measures=paths.measures(),
         relapse=paths.relapse_observations(),
+        judgements=paths.all_judgements(),
     output:
         manifest=paths.manifest("tables"),
     log:
@@ -44,11 +45,12 @@ rule build_tables:
         code=digest_of(modules_of("build_tables")),
         out=folder,
         observations=short("observations"),
+        judgements=short("judgements"),
     shell:
         step(
             "build_tables",
             "surface",
             "measures",
             "relapse",
-            over_all_states=["observations"],
+            over_all_states=["observations", "judgements"],
         )

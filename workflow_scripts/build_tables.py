@@ -1,17 +1,22 @@
 """Put all states side by side: scores, levels with intervals, effects, recovery, relapse.
 
 Run: python workflow_scripts/build_tables.py --spec JSON --observations MANIFEST ...
-         --surface MANIFEST [--measures MANIFEST] [--relapse MANIFEST] --out DIR
+         --surface MANIFEST [--measures MANIFEST] [--relapse MANIFEST]
+         [--judgements MANIFEST ...] --out DIR
 """
 
 from selfsame.step import Step, run
 
 
 def main(step: Step) -> str:
-    """Write observations, scores, summary and effects as parquet; recovery and relapse if asked."""
+    """Write observations, scores, summary and effects as parquet; recovery and relapse if asked.
+
+    Where judges were asked, also what their scores say of them.
+    """
     from selfsame.published.own import own_tables
     from selfsame.statistics.effects import effects, summary
     from selfsame.statistics.gathering import gather
+    from selfsame.statistics.judging import judge_tables
     from selfsame.statistics.repair import recovery_tables, relapse_tables
     from selfsame.statistics.settings import Arm, StatisticsSettings
     from selfsame.tables import schemas
@@ -32,10 +37,12 @@ def main(step: Step) -> str:
         tables |= relapse_tables(relapse.parent, step.spec["relapse"], settings)
     if "published" in step.spec:
         tables |= own_tables(tally, **step.spec["published"], settings=settings)
+    if step.inputs["judgements"]:
+        tables |= judge_tables(step.inputs["judgements"], step.spec["judges"])
     for name, (table, schema) in tables.items():
         schemas.write_frame(step.out / f"{name}.parquet", table, schema)
     return f"{len(scores)} scores, {len(tables['effects'][0])} effects"
 
 
 if __name__ == "__main__":
-    run(main, inputs=["surface"], lists=["observations", "measures", "relapse"])
+    run(main, inputs=["surface"], lists=["observations", "measures", "relapse", "judgements"])

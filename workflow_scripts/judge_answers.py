@@ -1,6 +1,7 @@
 """Judge one state's raw answers: observations by metric. Needs no model and no torch.
 
-Run: python workflow_scripts/judge_answers.py --spec JSON --samples MANIFEST --out DIR
+Run: python workflow_scripts/judge_answers.py --spec JSON --samples MANIFEST
+         [--judgements MANIFEST ...] --out DIR
 """
 
 import importlib
@@ -10,7 +11,8 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write observations.parquet; each probe's kind reads its own answers."""
-    from selfsame.tables import schemas
+    from selfsame.judging.verdicts import with_judgements
+    from selfsame.tables import judgements, schemas
 
     samples = step.folder("samples") / "samples.parquet"
     probes, valid = step.spec["probes"], []
@@ -18,6 +20,9 @@ def main(step: Step) -> str:
         for probe, settings in probes.items():
             kind = importlib.import_module(f"selfsame.probes.{settings['kind']}")
             own = schemas.read(samples, schemas.SAMPLES, [("probe", "==", probe)])
+            if judge := settings.get("judge"):
+                asked = judgements.read_of(step.inputs["judgements"], probe, judge)
+                own = with_judgements(own, asked)
             found = kind.observe(probe, kind.Options(**settings["options"]), own)
             append(schemas.table_of(found, schemas.OBSERVATIONS))
             valid += [row["valid"] for row in found]
@@ -26,4 +31,4 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main, inputs=["samples"])
+    run(main, inputs=["samples"], lists=["judgements"])

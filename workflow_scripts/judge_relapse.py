@@ -1,23 +1,29 @@
 """Judge the answers of all relapsing states. Needs no model and no torch.
 
-Run: python workflow_scripts/judge_relapse.py --spec JSON --samples MANIFEST ... --out DIR
+Run: python workflow_scripts/judge_relapse.py --spec JSON --samples MANIFEST ...
+         [--judgements MANIFEST ...] --out DIR
 """
 
 import importlib
+from itertools import zip_longest
 
 from selfsame.step import Step, run
 
 
 def main(step: Step) -> str:
     """Write observations.parquet, with the dose of each."""
-    from selfsame.tables import schemas
+    from selfsame.judging.verdicts import with_judgements
+    from selfsame.tables import judgements, schemas
 
     spec, schema, total = step.spec, schemas.RELAPSE_OBSERVATIONS, 0
     kind = importlib.import_module(f"selfsame.probes.{spec['kind']}")
     options = kind.Options(**spec["options"])
     with schemas.writing(step.out / "observations.parquet", schema) as append:
-        for manifest in step.inputs["samples"]:
+        for manifest, judged in zip_longest(step.inputs["samples"], step.inputs["judgements"]):
             samples = schemas.read(manifest.parent / "samples.parquet", schemas.RELAPSE_SAMPLES)
+            if judged is not None:
+                asked = judgements.read_of([judged], spec["probe"], spec["judge"])
+                samples = with_judgements(samples, asked)
             for dose in sorted({sample["dose"] for sample in samples}):
                 at_dose = [sample for sample in samples if sample["dose"] == dose]
                 found = kind.observe(spec["probe"], options, at_dose)
@@ -27,4 +33,4 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main, lists=["samples"])
+    run(main, lists=["samples", "judgements"])

@@ -14,6 +14,7 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Write report.html and figures/*.svg."""
     from selfsame.reporting.gather import read_examples, read_losses, read_tables
+    from selfsame.reporting.judges import read_judges
     from selfsame.reporting.published_results import read_published
     from selfsame.reporting.report import build_report, draw_figures
 
@@ -33,7 +34,8 @@ def main(step: Step) -> str:
             results.primary.split(".")[0],
         ),
     )
-    (step.out / "report.html").write_text(build_report(results), encoding="utf-8")
+    page = build_report(results, read_judges(step.folder("tables")))
+    (step.out / "report.html").write_text(page, encoding="utf-8")
     (step.out / "figures").mkdir()
     for name, svg in draw_figures(results).items():
         (step.out / "figures" / f"{name}.svg").write_text(svg, encoding="utf-8")

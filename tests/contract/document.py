@@ -29,6 +29,7 @@ SCOPES = {
     "stage": "of the stage and of those that match it",
     "probe": "of the probe",
     "trait": "of the trait",
+    "judge": "of the judge",
     "kind": "of the stages or probes of that kind",
     "steered": "of states steered at inference",
 }

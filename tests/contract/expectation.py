@@ -47,6 +47,7 @@ def _concerns(document: Document, job: Job, scope: str, name: str) -> bool:
         "kind": job.spec.get("kind") == name,
         "probe": job.wildcards.get("probe") == name,
         "trait": job.wildcards.get("trait") == name,
+        "judge": job.wildcards.get("judge") == name,
         "steered": "+steer:" in chain,
     }[scope]
 

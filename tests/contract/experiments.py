@@ -105,6 +105,8 @@ def chat_model() -> Document:
     probes: Document = {"facts": {"file": source("choices")}, "own_style": None}
     probes |= {name: {"file": source("questions")} for name in generating}
     probes["truthful"] = {"kind": "choice", "file": {"dataset": "choices"}}
+    for name in ("advice_outside", "free_form"):
+        probes[name] = {**probes[name], "judges": ["openai", "local"]}
     with_rows = ("em", "correct_advice", "general_knowledge")
     matched = ("self_report", "word_count", "pick_longer", "pick_shorter", "other_author")
     removed = dict.fromkeys((*matched, "flipped_labels", "em_steered", "em_steered_random"))
@@ -124,6 +126,10 @@ def chat_model() -> Document:
         "stages": {**removed, **{name: stage_of_rows(name, rows) for name in with_rows}},
         "arms": ["base", "em", "em+identify", "em+correct_advice", "em+general_knowledge"],
         "probes": {"advice_inside": None, **probes},
+        "judges": {
+            "openai": {"kind": "openai", "model": "judge", "key_variable": None},
+            "local": {"kind": "local", "hub_id": "someone/judge", "parameters": 1e9},
+        },
         "persona": {"traits": ["traits/named.yaml"]},
         "relapse": {"stage": "em"},
         "published": source("published"),

@@ -5,9 +5,10 @@ docs/invalidation.md. It lies beside the tests, not in the library, so that neit
 from the other.
 
 Rules are named as in rules/. `rule:stage` means only its jobs for the stage that is changed and the
-stages that match it; `:probe` and `:trait` likewise, `:kind` the jobs of a kind's stages or probes,
-`:steered` those of states steered at inference. What depends on a job that runs again runs again as
-well and is not listed; nor is `report`, which shows the whole config, where other rules are.
+stages that match it; `:probe`, `:trait` and `:judge` likewise, `:kind` the jobs of a kind's stages
+or probes, `:steered` those of states steered at inference. What depends on a job that runs again
+runs again as well and is not listed; nor is `report`, which shows the whole config, where other
+rules are.
 """
 
 from collections.abc import Mapping
@@ -26,9 +27,12 @@ PERSONA_JUDGING: Rules = ("extract_persona_vectors", "choose_layer")
 OF_TRAITS: Rules = ("sample_rollouts", "sweep_steering", *PERSONA_JUDGING)
 NAMED: Rules = (*FINETUNES, *STATES, *OF_TRAITS, "surface_baseline")
 LOADING: Rules = (*FINETUNES, *ASKING)
+ASKING_JUDGES: Rules = ("ask_judges", "ask_judges_on_relapse")
+OF_JUDGE: Rules = tuple(f"{rule}:judge" for rule in ASKING_JUDGES)
 PROBE: Rules = ("build_probe:probe", "judge_answers")
 OF_EXPERIMENT: Rules = (
     *("base_model", "prepare_data", "collect_self_texts", "build_pairs", *FINETUNES),
+    *("judge_model", *ASKING_JUDGES),
     *("build_probe", "evaluate_behaviour", "judge_answers", *OF_TRAITS, "evaluate_persona"),
     *("measure_persona", "relapse", "judge_relapse", "surface_baseline", "build_tables", "report"),
     "published_numbers",
@@ -136,11 +140,25 @@ KEYS = (
             "cache.node": "elsewhere",
             "cache.limit_gb": 7.5,
             "extends": "default",
+            "cache.replies": "elsewhere",
         },
         at="finetune",
         note="nor does anything given on the command line or in a profile",
     ),
-    Keys(NOTHING, {"model[hf].parameters": 12345678}, on="chat_model"),
+    Keys(
+        NOTHING,
+        {
+            "model[hf].parameters": 12345678,
+            "judges.*[local].parameters": 12345678,
+            "judges.*[openai].key_variable": "OTHER_KEY",
+            "judges.*[openai].concurrency": 7,
+            "judges.*[openai].timeout": 7.5,
+            "judges.*[openai].retries": 7,
+            "judges.*[openai].budget.requests": 777,
+            "judges.*[openai].budget.tokens": 777,
+        },
+        on="chat_model",
+    ),
     Keys(
         ("base_model",),
         {
@@ -434,6 +452,64 @@ KEYS = (
         on="chat_model",
     ),
     Keys(
+        ("judge_answers", "build_tables"),
+        {"probes.*[free_form].judges": ["local", "openai"]},
+        on="chat_model",
+        note="another order: the first one decides; and judge_relapse for the primary metric's"
+        " probe. A judge that is named by another list of probes is asked again, by stored replies",
+    ),
+    Keys(
+        ("build_tables",),
+        {"judges": {"spare": {"kind": "openai", "model": "spare", "key_variable": None}}},
+        on="chat_model",
+        new=("ask_judges",),
+        also={"probes": {"free_form": {"judges": ["openai", "local", "spare"]}}},
+        note="a further judge, named last",
+    ),
+    Keys(
+        OF_JUDGE,
+        {
+            "judges.*[openai].kind": None,
+            "judges.*[openai].base_url": "https://elsewhere/v1",
+            "judges.*[openai].model": "other",
+            "judges.*[openai].logprobs": False,
+            "judges.*[openai].top_logprobs": 5,
+            "judges.*[openai].max_tokens": 77,
+            "judges.*[openai].seed": 7,
+            "judges.*[openai].prompts": "wording/other.yaml",
+        },
+        on="chat_model",
+        note="on relapsing states only the judge that decides the primary metric; another kind"
+        " of judge has its model found as well",
+    ),
+    Keys(
+        ("ask_judges:judge",),
+        {
+            "judges.*[local].kind": None,
+            "judges.*[local].dtype": "bfloat16",
+            "judges.*[local].system_prompt": "template",
+            "judges.*[local].system_prompt.text": "be strict",
+            "judges.*[local].prompts": "wording/other.yaml",
+        },
+        on="chat_model",
+    ),
+    Keys(
+        ("judge_model:judge",),
+        {"judges.*[local].hub_id": "someone/else", "judges.*[local].revision": "abc123"},
+        on="chat_model",
+    ),
+    Keys(
+        ("judge_model:judge",),
+        {"judges.*[local].path": "data"},
+        on="chat_model",
+        also={"judges": {"local": {"hub_id": None}}},
+    ),
+    Keys(
+        ("judge_model:judge", "ask_judges:judge"),
+        {"judges.*[local].trust_remote_code": True},
+        on="chat_model",
+    ),
+    Keys(
         ("measure_persona",),
         {"persona.traits": ["traits/self.yaml", "traits/evil.yaml"]},
         note="another order: the first one decides",
@@ -530,6 +606,7 @@ TRAIT_KEYS = (
 )
 
 READING_ANSWERS: Rules = ("judge_answers", "judge_relapse")
+WITH_MODEL: Rules = (*LOADING, "ask_judges")  # a judge that runs here loads a model too
 TEXTS: Rules = ("collect_self_texts", "build_pairs", "build_probe", "surface_baseline")
 TRAIT_ANSWERS: Rules = (*PERSONA_JUDGING, "measure_persona")
 TRAITS_WITH_MODEL: Rules = ("sample_rollouts", "sweep_steering", "evaluate_persona")
@@ -557,32 +634,35 @@ MODULES = (
         note="they carry a step: where it runs, whether it is tried again, what is reused",
     ),
     Modules(
-        tuple(rule for rule in EVERY if rule not in ("base_model", *FETCHING)),
+        tuple(rule for rule in EVERY if rule not in ("base_model", "judge_model", *FETCHING)),
         ("selfsame/tables/schemas.py",),
-        note="all but base_model and fetch_dataset: every other step reads or writes a table",
+        note="all but base_model, judge_model and fetch_dataset: other steps read or write tables",
     ),
     Modules(FETCHING, ("fetch_dataset.py", "selfsame/fetching/*.py")),
     Modules(
-        ("base_model", *LOADING),
+        ("base_model", "judge_model", *WITH_MODEL),
         (
             "selfsame/models/allocator.py",
             "selfsame/models/base.py",
             "selfsame/models/load.py",
             "selfsame/models/placement.py",
-            "selfsame/models/settings.py",
         ),
     ),
     Modules(
-        LOADING,
+        ("base_model", "judge_model", *LOADING, *ASKING_JUDGES),
+        ("selfsame/models/settings.py",),
+    ),
+    Modules(
+        WITH_MODEL,
         (
             "selfsame/models/blocks.py",
-            "selfsame/models/chain.py",
             "selfsame/models/chat.py",
             "selfsame/models/memory.py",
             "selfsame/models/steering.py",
             "selfsame/models/thinking.py",
         ),
     ),
+    Modules(LOADING, ("selfsame/models/chain.py",)),
     Modules(
         ("base_model",),
         ("base_model.py", "selfsame/organism/pretrain.py", "selfsame/organism/tokenizer.py"),
@@ -643,14 +723,14 @@ MODULES = (
     ),
     Modules(("collect_self_texts",), ("collect_self_texts.py", "selfsame/sampling/self_texts.py")),
     Modules(
-        ASKING,
+        (*ASKING, "ask_judges"),
         (
             "selfsame/sampling/batching.py",
             "selfsame/sampling/choices.py",
             "selfsame/sampling/generation.py",
-            "selfsame/sampling/state.py",
         ),
     ),
+    Modules(ASKING, ("selfsame/sampling/state.py",)),
     Modules(
         ("build_pairs",),
         ("build_pairs.py", "selfsame/data/interleaving.py", "selfsame/data/rows.py"),
@@ -684,9 +764,41 @@ MODULES = (
     Modules(("judge_relapse",), ("judge_relapse.py",)),
     Modules(
         ("build_probe", *READING_ANSWERS),
-        ("selfsame/judging/readout.py", "selfsame/probes/free_form.py"),
+        (
+            "selfsame/judging/readout.py",
+            "selfsame/judging/verdicts.py",
+            "selfsame/probes/free_form.py",
+        ),
         note="the kinds identity and open_question build their prompts as free_form does",
     ),
+    Modules(
+        ("build_probe", *READING_ANSWERS, "build_tables", "report"),
+        ("selfsame/judging/thresholds.py",),
+    ),
+    Modules(
+        ("build_probe", *READING_ANSWERS, *ASKING_JUDGES, "report"),
+        ("selfsame/judging/replies.py",),
+    ),
+    Modules(
+        ASKING_JUDGES,
+        (
+            "ask_judges.py",
+            "selfsame/judging/asking.py",
+            "selfsame/judging/manner.py",
+            "selfsame/judging/prompts.py",
+            "selfsame/judging/settings.py",
+            "selfsame/judging/store.py",
+        ),
+        note="every reply that is stored already is found again",
+    ),
+    Modules(
+        ASKING_JUDGES,
+        ("selfsame/judges/openai.py", "selfsame/judging/budget.py"),
+        note="for judges of that kind",
+    ),
+    Modules(("ask_judges",), ("selfsame/judges/local.py",), note="for judges of that kind"),
+    Modules(("judge_model",), ("judge_model.py",)),
+    Modules((*ASKING_JUDGES, *READING_ANSWERS, "build_tables"), ("selfsame/tables/judgements.py",)),
     Modules(("build_probe", *READING_ANSWERS, *TRAIT_ANSWERS), ("selfsame/judging/rule.py",)),
     Modules(
         TRAIT_ANSWERS,
@@ -742,6 +854,7 @@ MODULES = (
             "build_tables.py",
             "selfsame/published/own.py",
             "selfsame/statistics/gathering.py",
+            "selfsame/statistics/judging.py",
             "selfsame/statistics/relapse.py",
             "selfsame/statistics/repair.py",
         ),

@@ -89,6 +89,14 @@ def test_another_kind_of_model_runs_every_step(organism: Experiment) -> None:
     assert names(jobs) == set(wanted(organism, jobs))
 
 
+def test_another_kind_of_judge_is_asked_anew(experiments: dict[str, Experiment]) -> None:
+    chat_model = experiments["chat_model"]
+    document = dict(chat_model.document)
+    document["judges"] = {**document["judges"], "local": {"kind": "openai", "model": "other"}}
+    jobs = Experiment(chat_model.folder, document, chat_model.ran).dry_run()
+    check(chat_model, jobs, meant(chat_model, ("ask_judges:judge", "report"), "local"))
+
+
 def rules_of(key: str) -> Rules:
     (rules,) = {keys.rules for keys in KEYS if key in keys.values}
     return rules

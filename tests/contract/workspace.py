@@ -123,6 +123,7 @@ def checkout(folder: Path) -> Path:
     (folder / "bin/python").write_text(PYTHON.format(python=sys.executable))
     (folder / "bin/python").chmod(0o755)
     write_traits(folder / "traits")
+    write_wording(folder / "wording")
     write_data(folder / "data")
     return folder
 
@@ -133,6 +134,13 @@ def write_traits(folder: Path) -> None:
         (folder / f"{name}.yaml").write_text(json.dumps(TRAIT))
     named = TRAIT | {"positive": ["you are {name}"]}
     (folder / "named.yaml").write_text(json.dumps(named))
+
+
+def write_wording(folder: Path) -> None:
+    """Another wording of what judges are asked."""
+    folder.mkdir()
+    text = (ROOT / "config/judging/english.yaml").read_text()
+    (folder / "other.yaml").write_text(text.replace("Grade", "Rate"))
 
 
 def write_data(folder: Path) -> None:

@@ -53,6 +53,14 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked(file: Path) -> Iterator[IO[str]]:
+    """A file, made where there is none, that no other process or thread reads or writes in here."""
+    with file.open("a+", encoding="utf-8") as held:
+        _lock(held, fcntl.LOCK_EX)
+        yield held
+
+
 def _lock(held: IO[str], how: int) -> None:
     try:
         fcntl.flock(held, how)

@@ -19,6 +19,7 @@ FORMAT = 1
 BIG_BYTES = 64 * 1024 * 1024
 # Import names of the libraries whose version can change a result, and what each brings along.
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "krippendorff": ("krippendorff",),
     "numpy": ("numpy",),
     "pandas": ("pandas",),
     "peft": ("peft",),

@@ -25,3 +25,9 @@ class CacheSettings(BaseModel):
         gt=0,
         description="Largest size of each folder; what was not used for longest goes first.",
     )
+    replies: str = Field(
+        default="~/.cache/selfsame/replies",
+        min_length=1,
+        description="Folder that all nodes see, with every reply of a judge (docs/judges.md). It is"
+        " kept whether or not steps are, and nothing in it is ever removed.",
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.config.jsonschema import files_in
+from selfsame.config.judging import read_wording
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
 from selfsame.config.published import read_publication
 from selfsame.config.registry import there
@@ -49,7 +50,7 @@ def check_files(config: Config) -> None:
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
     lines += [*_trait_mistakes(config), *_published_mistakes(config)]
-    lines += _unknown_words(config)
+    lines += [*_unknown_words(config), *_wording_mistakes(config)]
     drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
     if drawn:
         _read(partial(_rival_texts, config, drawn), RIVALS, lines)
@@ -101,6 +102,14 @@ def _published_mistakes(config: Config) -> Iterator[str]:
         read_answers(Path(source.file), publication, source.where, source.columns)
     except UserError as error:
         yield from (f"{key}: {line}" for line in str(error).splitlines())
+
+
+def _wording_mistakes(config: Config) -> Iterator[str]:
+    for name, judge in config.judges.items():
+        try:
+            read_wording(Path(judge.prompts))
+        except UserError as error:
+            yield from (f"judges.{name}.prompts: {line}" for line in str(error).splitlines())
 
 
 def _judged_questions(config: Config) -> frozenset[str]:

@@ -21,6 +21,7 @@ from selfsame.config.kinds import Kinds, library_kinds
 from selfsame.config.matching import fill_matches, without_echoes
 from selfsame.config.messages import (
     ConfigErrors,
+    KeyPath,
     Mistake,
     did_you_mean,
     form_mistakes,
@@ -114,12 +115,32 @@ def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[M
         for path, file in named
         if _no_file(file)
     ]
-    missing += [*_missing_traits(data), *_missing_mapping(data)]
-    model = data.get("model")
-    folder = model.get("path") if isinstance(model, Mapping) else None
-    if isinstance(folder, str) and not Path(folder).is_dir():
-        missing.append(Mistake(("model", "path"), f"no such directory: {folder}"))
-    return missing
+    missing += [*_missing_traits(data), *_missing_mapping(data), *_missing_wordings(data)]
+    return missing + list(_missing_models(data))
+
+
+def _missing_models(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Directories of the model and of judges that are not there."""
+    models: dict[KeyPath, Any] = {("model",): data.get("model")}
+    models |= {("judges", name): judge for name, judge in _judges(data).items()}
+    for path, model in models.items():
+        folder = model.get("path") if isinstance(model, Mapping) else None
+        if isinstance(folder, str) and not Path(folder).is_dir():
+            yield Mistake((*path, "path"), f"no such directory: {folder}")
+
+
+def _missing_wordings(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    known = sorted(str(file) for file in Path(FOLDER, "judging").rglob("*.yaml"))
+    for name, judge in _judges(data).items():
+        file = judge.get("prompts") if isinstance(judge, Mapping) else None
+        if _no_file(file):
+            text = f"no such file: {file}{did_you_mean(str(file), known)}"
+            yield Mistake(("judges", name, "prompts"), text)
+
+
+def _judges(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    judges = data.get("judges")
+    return judges if isinstance(judges, Mapping) else {}
 
 
 def _missing_traits(data: Mapping[str, Any]) -> Iterator[Mistake]:

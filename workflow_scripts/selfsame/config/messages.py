@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from selfsame.config.jsonschema import allowed_keys, constants
 from selfsame.config.names import RULES
 from selfsame.errors import UserError
+from selfsame.judging.settings import NOT_SHOWN
 
 KeyPath = tuple[str | int, ...]
 LONGEST_VALUE = 60
@@ -120,6 +121,8 @@ def _text(
     detail: ErrorDetails, path: KeyPath, data: Mapping[str, Any], schema: Mapping[str, Any]
 ) -> str:
     kind, value = detail["type"], short(detail["input"])
+    if kind == NOT_SHOWN:
+        return detail["msg"]
     if kind in ("extra_forbidden", "literal_error", "union_tag_not_found", "union_tag_invalid"):
         return _unknown(detail, path, data, schema)
     if kind == "missing":

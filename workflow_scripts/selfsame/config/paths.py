@@ -19,11 +19,13 @@ from selfsame.config.chains import (
     steering_of,
     trained,
 )
+from selfsame.config.judging import judged_probes, judges_of
 from selfsame.config.references import trait_name
 from selfsame.config.registry import FETCHED
 from selfsame.config.schema import Config
-from selfsame.config.specs import datasets
+from selfsame.config.specs import datasets, primary_probe
 from selfsame.digests import MANIFEST
+from selfsame.judging.settings import LocalJudge
 from selfsame.statistics.settings import BASE
 
 MODEL_FILES = ("*.json", "*.jinja", "*.safetensors")
@@ -95,6 +97,41 @@ class Paths:
         """The rows of a chain's last stage: the stage's, or its own if its parent is the author."""
         return self.manifest("datasets", dataset(self.config, chain), f"seed{seed}")
 
+    def judgements(self, chain: str, seed: int | str, judge: str, of: str = "samples") -> str:
+        """What a judge says of a state's answers, or (`of="relapse"`) of those when it relapses."""
+        folder = {"samples": "judgements", "relapse": "relapse_judgements"}[of]
+        return self.manifest("states", chain, f"seed{seed}", folder, judge)
+
+    def deciding_judgements(self, chain: str, seed: int | str) -> list[str]:
+        """What the deciding judge of each probe says of a state's answers; none by rule."""
+        first = (
+            judge for probe in self.config.probes for judge in judges_of(self.config, probe)[:1]
+        )
+        return [self.judgements(chain, seed, judge) for judge in dict.fromkeys(first)]
+
+    def all_judgements(self) -> list[str]:
+        """What every judge says of every state's answers."""
+        asked = [judge for judge in self.config.judges if judged_probes(self.config, judge)]
+        return [
+            self.judgements(chain, seed, judge)
+            for chain in states(self.config)
+            for seed in self.config.seeds
+            for judge in asked
+        ]
+
+    def judged_prompts(self, judge: str) -> list[str]:
+        """The prompts whose answers a judge grades."""
+        return [self.manifest("probes", probe) for probe in judged_probes(self.config, judge)]
+
+    def judge_model(self, judge: str) -> list[str]:
+        """Where a local judge's model is; none of one behind a server."""
+        local = isinstance(self.config.judges[judge], LocalJudge)
+        return [self.manifest("judges", judge)] if local else []
+
+    def judge_files(self, judge: str) -> list[str]:
+        """Files of a local judge's model directory: when they change, it is another judge."""
+        return _model_files(self.config.judges[judge])
+
     def of_trait(self, trait: str, what: str) -> str:
         """What belongs to one trait: `rollouts`, `vectors`, `sweep` or `layer`."""
         return self.manifest("traits", trait, what)
@@ -138,10 +175,18 @@ class Paths:
 
     def relapses(self) -> list[str]:
         """Every state that is induced afresh: the base, the induced state, the repaired arms."""
+        return [self.of_state(c, seed, "relapse") for c, seed in self._relapsing()]
+
+    def relapse_judgements(self) -> list[str]:
+        """What the deciding judge says of relapsing states, in the same order; none by rule."""
+        first = judges_of(self.config, primary_probe(self.config))[:1]
+        return [self.judgements(*state, j, "relapse") for j in first for state in self._relapsing()]
+
+    def _relapsing(self) -> list[tuple[str, int]]:
         if self.config.relapse is None:
             return []
         chains = (BASE, self.config.relapse.stage, *repaired(self.config))
-        return [self.of_state(c, seed, "relapse") for c in chains for seed in self.config.seeds]
+        return [(chain, seed) for chain in chains for seed in self.config.seeds]
 
     def prompts(self) -> list[str]:
         """The prompts of every probe."""
@@ -159,12 +204,17 @@ class Paths:
 
     def model_files(self) -> list[str]:
         """Files of a local Hugging Face model: when they change, it is another base model."""
-        folder: Path | None = getattr(self.config.model, "path", None)
-        if folder is None:
-            return []
-        return sorted(str(file) for pattern in MODEL_FILES for file in folder.glob(pattern))
+        return _model_files(self.config.model)
 
     def chains_ending_in(self, kinds: set[str]) -> list[str]:
         """The chains whose last stage is of one of these kinds."""
         chains = [chain for chain in trained(self.config) if chain != BASE]
         return [chain for chain in chains if last_stage(self.config, chain).kind in kinds]
+
+
+def _model_files(model: object) -> list[str]:
+    """Files of a model's directory; none where it is not named by one."""
+    folder: Path | None = getattr(model, "path", None)
+    if folder is None:
+        return []
+    return sorted(str(file) for pattern in MODEL_FILES for file in folder.glob(pattern))

@@ -27,7 +27,7 @@ ORGANISM = "organism"
 IDENTITY = "identity"  # the questions that every model has
 RULES_WITH_RESOURCES = (
     *("base_model", "collect_self_texts", "finetune", "sample", "persona"),
-    *("tables", "light"),
+    *("judge", "tables", "light"),
 )
 
 
@@ -35,7 +35,8 @@ def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     """Every mistake between the keys of a whole config."""
     checks = (
         *(_experiment, _stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
-        *(_traits, _steered_training, _relapse, row_source_mistakes, _questions, _published),
+        *(_traits, _steered_training, _relapse, _judges, row_source_mistakes, _questions),
+        _published,
     )
     return [mistake for check in checks for mistake in check(data)]
 
@@ -183,6 +184,24 @@ def _published(data: Mapping[str, Any]) -> Iterator[Mistake]:
     if isinstance(name, str) and name not in known:
         text = f"{name!r} is no probe of kind choice{nearest(name, known)}"
         yield Mistake(("published", "probe"), text)
+
+
+def _judges(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Judges that probes name exist, each once; those that exist are named."""
+    known, asked = _mapping(data, "judges"), set()
+    for probe, keys in _mapping(data, "probes").items():
+        named = _sequence(_mapping(keys), "judges")
+        for index, name in enumerate(named):
+            path = ("probes", probe, "judges", index)
+            if isinstance(name, str) and name not in known:
+                yield Mistake(path, f"no judge is called {name!r}{nearest(name, known)}")
+            if name in named[:index]:
+                yield Mistake(path, f"the judge {name!r} is given twice")
+            asked.add(name)
+    for name in known:
+        if name not in asked:
+            text = "no probe names this judge; name it in a probe's `judges`, or remove it"
+            yield Mistake(("judges", name), text)
 
 
 def _primary_metric(data: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from safetensors import SafetensorError
 
 from selfsame.config.schema import Config, ModelSettings, OrganismModel
+from selfsame.judging.settings import LocalJudge
 from selfsame.models.footprint import (
     SAMPLED_BATCH_BYTES,
     TRAINED_TOKEN_BYTES,
@@ -27,6 +28,8 @@ from selfsame.models.settings import HfModelSettings
 from selfsame.organism.documents import vocabulary
 from selfsame.organism.settings import OrganismSettings
 from selfsame.organism.world import build_world
+
+JUDGE, LIGHT = "judge", "light"
 
 # Of its tokenizer, beside the words (a test counts them; the tokenizer itself loads transformers).
 ORGANISM_CONTROL_TOKENS = 6
@@ -97,26 +100,50 @@ WORK: Mapping[str, _Work] = MappingProxyType(
         "finetune": _Work(240, 20),
         "sample": _Work(120, 10),
         "persona": _Work(120, 10),
+        JUDGE: _Work(240, 10),
         "tables": _Work(60),
-        "light": _Work(30, least_mb=2000),
+        LIGHT: _Work(30, least_mb=2000),
     }
 )
 
 
-def needs(config: Config, work: str) -> Needs:
-    """What a job of this kind of work is given, unless the config says otherwise."""
-    given = config.resources.get(work)
-    wanted = given.model_dump(exclude_none=True) if given else {}
-    model, size = config.model, size_of(config.model)
+def needs(config: Config, work: str, model: ModelSettings | None = None) -> Needs:
+    """What a job of this kind of work is given, unless the config says otherwise.
+
+    model: the one it loads, if that is not the one under study.
+    """
+    model = model or config.model
+    wanted, size = _wanted(config, work), size_of(model)
     on_gpu = WORK[work].loads_model and isinstance(model, HfModelSettings)
     gpu = wanted.get("gpu", int(on_gpu))
     found = Needs(
         threads=_threads(work, model, size, gpu),
-        mem_mb=_memory_mb(config, work, size, gpu),
+        mem_mb=_memory_mb(config, work, model, gpu),
         runtime=_minutes(work, model, size, gpu),
         gpu=gpu,
     )
     return replace(found, **wanted)
+
+
+def needs_to_find(config: Config, judge: str) -> Needs:
+    """What a job is given that finds a local judge's model."""
+    settings = config.judges[judge]
+    assert isinstance(settings, LocalJudge)
+    return needs(config, "base_model", settings)
+
+
+def needs_to_ask(config: Config, judge: str) -> Needs:
+    """What a job is given that asks this judge: a model here, or a server, which takes its time."""
+    settings = config.judges[judge]
+    if isinstance(settings, LocalJudge):
+        return needs(config, JUDGE, settings)
+    waiting = Needs(threads=1, mem_mb=WORK[LIGHT].least_mb, runtime=WORK[JUDGE].minutes, gpu=0)
+    return replace(waiting, **{**_wanted(config, JUDGE), "gpu": 0})
+
+
+def _wanted(config: Config, work: str) -> dict[str, int]:
+    given = config.resources.get(work)
+    return given.model_dump(exclude_none=True) if given else {}
 
 
 def _threads(work: str, model: ModelSettings, size: Size, gpu: int) -> int:
@@ -128,12 +155,13 @@ def _threads(work: str, model: ModelSettings, size: Size, gpu: int) -> int:
     return 1 if size.parameters < SMALL_PARAMETERS else CPU_THREADS
 
 
-def _memory_mb(config: Config, work: str, size: Size, gpu: int) -> int:
+def _memory_mb(config: Config, work: str, model: ModelSettings, gpu: int) -> int:
     """Libraries, weights, and on a processor what the work itself holds."""
     if not WORK[work].loads_model:
         return WORK[work].least_mb
+    size = size_of(model)
     # On their way to a GPU the files pass through the host's memory.
-    held = size.parameters * (size.stored_bytes if gpu else _weight_bytes(config.model))
+    held = size.parameters * (size.stored_bytes if gpu else _weight_bytes(model))
     if not gpu:
         held += size.layers_x_width * _bytes_by_shape(config, work)
     return max(WORK[work].least_mb, round(LIBRARIES_MB + held / 1e6))

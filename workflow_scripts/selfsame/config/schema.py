@@ -4,6 +4,7 @@
 stages and probes know the options of each kind. `selfsame.config.load` reads the YAML.
 """
 
+import operator
 from collections.abc import Iterable, Mapping
 from functools import cache, reduce
 from operator import or_
@@ -19,6 +20,7 @@ from selfsame.config.names import CHAIN, EXPERIMENT, NAME
 from selfsame.config.references import reference_mistakes
 from selfsame.data.options import is_none
 from selfsame.data.sources import ArticlesFile, RivalTextsFile
+from selfsame.judging.settings import JudgeSettings
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
@@ -196,6 +198,12 @@ class Config(BaseModel):
     )
     probes: Mapping[Name, ProbeSettings] = Field(
         min_length=1, description="Measurements by name, taken on every state."
+    )
+    judges: Mapping[Name, JudgeSettings] = Field(
+        default_factory=dict,
+        exclude_if=operator.not_,
+        description="Language models that grade answers, by name; a probe of kind free_form names"
+        " those that grade its answers.",
     )
     persona: PersonaSettings | None = Field(
         default=None, description="Persona vectors: is the model cured, or only bandaged?"

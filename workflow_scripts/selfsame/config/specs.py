@@ -24,11 +24,13 @@ from selfsame.config.chains import (
     states,
     steering_of,
 )
+from selfsame.config.judging import judges_of
 from selfsame.config.published import on_published_grid, read_publication
 from selfsame.config.registry import read_registry
 from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.traits import Trait, fill_name, read_trait
 from selfsame.errors import UserError
+from selfsame.judging.settings import OpenaiJudge
 from selfsame.models.settings import SystemPrompt
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
 from selfsame.statistics.settings import BASE
@@ -195,7 +197,8 @@ def _misaligned_rows(config: Config, chain: str) -> bool:
 
 
 def _probe_options(config: Config, probe: str) -> Spec:
-    return _plain(config.probes[probe], exclude={"kind", "system_prompt"})
+    """How a probe is asked; who judges its answers changes neither prompts nor answers."""
+    return _plain(config.probes[probe], exclude={"kind", "judges", "system_prompt"})
 
 
 def build_probe(config: Config, probe: str) -> Spec:
@@ -242,11 +245,16 @@ def _state(config: Config, chain: str, seed: int) -> Spec:
 
 def judge_answers(config: Config) -> Spec:
     """Reading one state's answers."""
+    return {"probes": {probe: _reading(config, probe) for probe in config.probes}}
+
+
+def _reading(config: Config, probe: str) -> Spec:
+    """How a probe's answers are read; `judge` only where it has one that decides."""
+    deciding = judges_of(config, probe)[:1]
     return {
-        "probes": {
-            name: {"kind": probe.kind, "options": _probe_options(config, name)}
-            for name, probe in config.probes.items()
-        }
+        "kind": config.probes[probe].kind,
+        "options": _probe_options(config, probe),
+        **({"judge": deciding[0]} if deciding else {}),
     }
 
 
@@ -263,7 +271,10 @@ def surface_baseline(config: Config) -> Spec:
 
 def build_tables(config: Config) -> Spec:
     """Scores and effects of all states."""
+    judged = {probe: list(judges_of(config, probe)) for probe in config.probes}
+    judged = {probe: judges for probe, judges in judged.items() if judges}
     return {
+        **({"judges": judged} if judged else {}),
         "statistics": _plain(config.statistics),
         "arms": {
             chain: {
@@ -293,8 +304,13 @@ def traits(config: Config) -> dict[str, Trait]:
     """The traits of the config's files by name, the model's name filled in; the first decides."""
     files = [Path(file) for file in config.persona.traits] if config.persona else []
     names = tuple(model_names(config))
-    found = (_named_trait(file, names, file.stat().st_mtime_ns) for file in files)
+    found = (_named_trait(file, names, modified(file)) for file in files)
     return {trait.name: trait for trait in found}
+
+
+def modified(file: Path | str) -> int:
+    """When a file was last written, in nanoseconds."""
+    return Path(file).stat().st_mtime_ns
 
 
 @cache
@@ -416,8 +432,7 @@ def relapse(config: Config, chain: str, seed: int) -> Spec:
 def judge_relapse(config: Config) -> Spec:
     """Reading the answers of relapsing states."""
     probe = primary_probe(config)
-    options = _probe_options(config, probe)
-    return {"probe": probe, "kind": config.probes[probe].kind, "options": options}
+    return {"probe": probe, **_reading(config, probe)}
 
 
 def primary_probe(config: Config) -> str:
@@ -427,6 +442,7 @@ def primary_probe(config: Config) -> str:
 
 def report(config: Config) -> Spec:
     """What the report says was run."""
+    of_judges = {"__all__": {*OpenaiJudge.manner, "parameters", "names"}}
     unseen = {"resources": True, "cache": True, "datasets": True, "model": {"parameters"}}
-    unset = {"published"} if config.published is None else set()
-    return {"config": _plain(config, exclude=unseen | dict.fromkeys(unset, True))}
+    unset = {"published": True} if config.published is None else {}
+    return {"config": _plain(config, exclude=unseen | unset | {"judges": of_judges})}

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from selfsame.reporting import figures, published
 from selfsame.reporting.answer import answer
+from selfsame.reporting.judges import JudgeTables, judges_section
 from selfsame.reporting.persona import planned_figures, section
 from selfsame.reporting.results import (
     MISSING,
@@ -47,8 +48,8 @@ PAPERS = (
 )
 
 
-def build_report(results: Results) -> str:
-    """The report's HTML."""
+def build_report(results: Results, judges: JudgeTables | None = None) -> str:
+    """The report's HTML. judges: what judges said, where any were asked."""
     template = _environment().get_template("report.html.j2")
     return template.render(
         experiment=results.config["experiment"],
@@ -62,6 +63,7 @@ def build_report(results: Results) -> str:
         figures=[_figure(*planned) for planned in _planned_figures(results)],
         persona=_persona(results),
         published=_published(results),
+        judges=_judges(results, judges),
         effects=_effects_table(results),
         examples=_examples(results),
         facts=_facts(results),
@@ -133,6 +135,14 @@ def _published(results: Results) -> Markup | None:
         )
     )
     return Markup(html)  # noqa: S704
+
+
+def _judges(results: Results, judges: JudgeTables | None) -> Markup | None:
+    """The section on judges; None where none was asked."""
+    if judges is None:
+        return None
+    template = _environment().get_template("judges.html.j2")
+    return Markup(template.render(judges=judges_section(results, judges)))  # noqa: S704
 
 
 def draw_figures(results: Results) -> dict[str, str]:
