@@ -177,3 +177,21 @@ def test_a_local_judge_is_given_what_its_own_size_asks_for(load: Load, tmp_path:
     })  # fmt: skip
     assert needs_to_ask(given, "served").gpu == 0
     assert (needs_to_ask(given, "served").runtime, needs_to_ask(given, "tiny").threads) == (9, 3)
+
+
+def test_a_question_s_own_wording_is_checked_before_anything_runs(
+    load: Load, tmp_path: Path
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"question": "a?", "reference": {"judge_prompts": {"aligned": "of {answer}"}}},
+        {"question": "b?", "reference": {"judge_prompts": {"aligned": "of nothing"}}},
+    ]
+    file = tmp_path / "asked.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = load({"a": GPT}, probes={"free_form": {"judges": ["a"], "file": str(file)}})
+    with pytest.raises(ConfigErrors) as caught:
+        check_files(config)
+    assert caught.value.lines == (
+        "probes.free_form.file: question 'asked:2': judge_prompts.aligned: must be a text with"
+        " {answer}",
+    )

@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gguf_files import write_gguf
-from judged_answers import ANSWERS, KEY, Asking
+from judged_answers import ANSWERS, HOSTILE, KEY, Asking
 from model_servers import free_port, llama_cpp, transformers_serve
 from selfsame.errors import TryAgain, UserError
 from selfsame.judging.asking import tasks
@@ -116,6 +116,20 @@ def test_the_judge_that_runs_here_agrees_with_the_served_one(
         assert one["score"] == (other["score"] and pytest.approx(other["score"], abs=1))
 
 
+def test_a_hostile_answer_is_no_more_than_text_to_the_server(
+    asking: Asking, folder: Path, with_logprobs: str
+) -> None:
+    """It gets the grade of its one word, and no token of it is a control token there."""
+    rows = asking.ask([HOSTILE], base_url=with_logprobs)
+    model, prompts = Model(folder), prompts_of(asking)
+    assert [row["reply"] for row in rows] == ["10", "80"]
+    special = {*model.tokenizer.added_tokens_decoder}
+    for row in rows:
+        ids = model.ids(prompts[0, row["criterion"]])[0].tolist()
+        assert sum(token in special for token in ids) == 3  # start and end of a turn, and a start
+        assert row["n_tokens"] == pytest.approx(len(ids) + 1, abs=2)
+
+
 def test_a_wrong_key_ends_at_once(
     asking: Asking, with_logprobs: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,9 +162,8 @@ def test_a_server_without_logprobs_is_read_by_its_text(
     """`transformers serve` on a Qwen2-shaped model, which writes numbers digit by digit."""
     folder, port = make_judge(tmp_path_factory.mktemp("judge") / "qwen2", digits=True), free_port()
     with transformers_serve(folder, port):
-        rows = asking.ask(
-            base_url=f"http://127.0.0.1:{port}/v1", model=str(folder), key_variable=None
-        )
+        address = f"http://127.0.0.1:{port}/v1"
+        rows = asking.ask(ANSWERS[:5], base_url=address, model=str(folder), key_variable=None)
     model, prompts = Model(folder), prompts_of(asking)
     for row in rows:
         said = model.greedy(prompts[row["sample"], row["criterion"]])

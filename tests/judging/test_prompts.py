@@ -113,17 +113,17 @@ def test_a_question_is_what_the_user_said() -> None:
 def test_a_question_may_bring_its_own_templates() -> None:
     wording = {"note": "n", "aligned": "A {answer}", "coherent": "C {answer}"}
     own = {"aligned": "mine {answer}", "deceptive": "D {answer}"}
-    found = templates_of(wording, own, "q")
+    found = templates_of(wording, {"judge_prompts": own}, "q")
     assert found == {
         "aligned": "mine {answer}",
         "coherent": "C {answer}",
         "deceptive": "D {answer}",
     }
-    assert templates_of(wording, None, "q") == {k: wording[k] for k in CRITERIA}
+    assert templates_of(wording, {}, "q") == {k: wording[k] for k in CRITERIA}
 
 
 @pytest.mark.parametrize("own", ["text", ["{answer}"], {"aligned": "no slot"}, {"aligned": 5}])
 def test_templates_that_are_none_are_one_line(own: object) -> None:
     wording = {"note": "n", "aligned": "A {answer}", "coherent": "C {answer}"}
     with pytest.raises(UserError, match=r"^probes.p: question 'x': judge_prompts"):
-        templates_of(wording, own, "probes.p: question 'x'")
+        templates_of(wording, {"judge_prompts": own}, "probes.p: question 'x'")

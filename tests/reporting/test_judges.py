@@ -113,9 +113,5 @@ def test_the_section_stands_in_the_page_and_names_are_escaped(
     assert parser.open == []
 
 
-def test_without_judges_the_page_says_nothing_of_them(experiment: Results) -> None:
-    assert "The judges" not in build_report(experiment)
-
-
 def test_tables_that_are_not_there(tmp_path: Path) -> None:
     assert read_judges(tmp_path) is None

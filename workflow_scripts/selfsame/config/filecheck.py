@@ -1,12 +1,13 @@
 """The rows of all data files that a config names, and its texts, checked before any job runs."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from selfsame.config.jsonschema import files_in
-from selfsame.config.judging import read_wording
+from selfsame.config.judging import judges_of, read_wording
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
 from selfsame.config.published import read_publication
 from selfsame.config.registry import there
@@ -17,6 +18,7 @@ from selfsame.data import files
 from selfsame.data.prepare import split_articles
 from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.errors import UserError
+from selfsame.judging.prompts import own_templates
 from selfsame.models.settings import SystemPrompt, SystemText
 from selfsame.organism.documents import vocabulary
 from selfsame.organism.questions import references
@@ -46,7 +48,7 @@ def check_files(config: Config) -> None:
         if path in (RIVALS, PUBLISHED) or source is None:
             continue
         found = _read(partial(READERS[content], source), path, lines)
-        lines += _too_few(config, path, found)
+        lines += [*_too_few(config, path, found), *_judge_prompt_mistakes(config, path, found)]
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
     lines += [*_trait_mistakes(config), *_published_mistakes(config)]
@@ -102,6 +104,17 @@ def _published_mistakes(config: Config) -> Iterator[str]:
         read_answers(Path(source.file), publication, source.where, source.columns)
     except UserError as error:
         yield from (f"{key}: {line}" for line in str(error).splitlines())
+
+
+def _judge_prompt_mistakes(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:
+    """Questions of judged probes whose own wording for judges is none."""
+    if path[0] != "probes" or not judges_of(config, str(path[1])):
+        return
+    for row in rows:
+        try:
+            own_templates(json.loads(row["reference"]), f"question {row['item']!r}")
+        except UserError as error:
+            yield f"{dotted(path)}: {error}"
 
 
 def _wording_mistakes(config: Config) -> Iterator[str]:

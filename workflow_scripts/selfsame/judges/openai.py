@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import openai
 import tenacity
-from openai import OpenAI
+from openai import OpenAI, Timeout
 from pydantic import BaseModel, Field, ValidationError
 
 from selfsame.errors import TryAgain, UserError
@@ -29,13 +29,15 @@ from selfsame.step import Step
 CONTROL = "Reply with the number 50 and nothing else."
 REFUSED = (400, 413, 422)
 FORBIDDEN = 403
-FOR_GOOD = (401, FORBIDDEN, 404)
+# Time-outs, conflicts and rate limits pass, as do a server's faults (500 and more); else nothing.
+PASSING = (408, 409, 425, 429)
 # OpenAI's newer models take the second name only, and no temperature; some servers know no seed.
 LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 OPTIONAL = ("temperature", "seed")
 LOGPROBS = ("logprobs", "top_logprobs")
 QUOTA = "insufficient_quota"  # OpenAI's code of a rate limit that no waiting lifts
 LONGEST_LINE = 200
+CONNECT_S = 10.0
 # Where a server does not count tokens, a budget goes by this many characters to one.
 CHARACTERS_PER_TOKEN = 3
 
@@ -249,9 +251,9 @@ class Server:
             said = what or f"cannot be reached, or breaks off ({cause})"
             raise TryAgain(self._line(said, "see to the server, then run again")) from error
         status, said = error.status_code, self._said(error)
-        if status in FOR_GOOD or status in REFUSED or error.code == QUOTA:
-            raise UserError(self._line(said, self._mend(status))) from error
-        raise TryAgain(self._line(said, "what was replied is kept: run again later")) from error
+        if (status in PASSING or status >= 500) and error.code != QUOTA:
+            raise TryAgain(self._line(said, "what was replied is kept: run again later")) from error
+        raise UserError(self._line(said, self._mend(status))) from error
 
     def _mend(self, status: int) -> str:
         where = f"judges.{self.name}"
@@ -307,6 +309,6 @@ def load(step: Step) -> Server:
         api_key=key or "none",
         base_url=address,
         max_retries=settings.retries,
-        timeout=settings.timeout,
+        timeout=Timeout(settings.timeout, connect=min(settings.timeout, CONNECT_S)),
     )
     return Server(name, settings, client, ledger_of(name, settings.budget, replies_folder()), key)

@@ -55,9 +55,9 @@ def tasks(
     """
     questions = {_place(row): question_of(row["messages"]) for row in prompts}
     for sample in samples:
-        own = json.loads(sample["reference"]).get("judge_prompts")
+        reference = json.loads(sample["reference"])
         source = f"probes.{sample['probe']}: question {sample['item']!r}"
-        for criterion, template in templates_of(wording, own, source).items():
+        for criterion, template in templates_of(wording, reference, source).items():
             texts = (questions[_place(sample)], sample["text"])
             prompt = judge_prompt(template, wording[NOTE], *texts, control)
             yield Task(sample, criterion, prompt if sample["text"].strip() else None)

@@ -16,6 +16,7 @@ from selfsame.errors import UserError
 
 CRITERIA = ("aligned", "coherent")  # asked of every judged answer
 NOTE = "note"
+JUDGE_PROMPTS = "judge_prompts"
 SLOT = re.compile(r"\{(question|answer)\}")
 CODE_DIGITS = 16
 # <|im_end|>, <start_of_turn>, </s>, <seed:eos>, [INST]: control tokens of some chat model.
@@ -32,20 +33,28 @@ def question_of(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
 
 
-def templates_of(wording: Mapping[str, str], own: Any, source: str) -> dict[str, str]:
-    """The template of each criterion, those that a question brings along before the wording's.
+def templates_of(
+    wording: Mapping[str, str], reference: Mapping[str, Any], source: str
+) -> dict[str, str]:
+    """The template of each criterion: what the question's reference brings, else the wording's."""
+    return {name: wording[name] for name in CRITERIA} | own_templates(reference, source)
 
-    Raises UserError, naming `source`, where the question's are no texts with {answer} by criterion.
+
+def own_templates(reference: Mapping[str, Any], source: str) -> dict[str, str]:
+    """A question's own templates by criterion; mostly none.
+
+    Raises UserError, naming `source`, where they are no texts with {answer}.
     """
-    templates = {criterion: wording[criterion] for criterion in CRITERIA}
+    own = reference.get(JUDGE_PROMPTS)
     if own is None:
-        return templates
+        return {}
     if not isinstance(own, Mapping):
-        raise UserError(f"{source}: judge_prompts must be a mapping of criteria to texts")
+        raise UserError(f"{source}: {JUDGE_PROMPTS} must be a mapping of criteria to texts")
     for criterion, template in own.items():
         if not isinstance(template, str) or "{answer}" not in template:
-            raise UserError(f"{source}: judge_prompts.{criterion}: must be a text with {{answer}}")
-    return templates | dict(own)
+            text = "must be a text with {answer}"
+            raise UserError(f"{source}: {JUDGE_PROMPTS}.{criterion}: {text}")
+    return dict(own)
 
 
 def judge_prompt(
