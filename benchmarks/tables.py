@@ -26,7 +26,8 @@ from selfsame.config.chains import repaired, states
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config
 from selfsame.digests import canonical
-from selfsame.tables import schemas
+from selfsame.tables.observations import OBSERVATIONS
+from selfsame.tables.relapse_observations import RELAPSE_OBSERVATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 MAX_MB = 1500
@@ -97,7 +98,7 @@ def write(folder: Path, tables: Iterator[pa.Table], schema: pa.Schema) -> Path:
 
 def write_inputs(config: Config, folder: Path) -> dict[str, list[Path]]:
     """The inputs of `build_tables` by role."""
-    rows, schema = state_rows(), schemas.OBSERVATIONS
+    rows, schema = state_rows(), OBSERVATIONS
     observations = [
         write(folder / f"{chain}.{seed}", iter([drawn(rows, chain, seed, schema)]), schema)
         for chain in states(config)
@@ -116,7 +117,7 @@ def write_relapse(config: Config, folder: Path) -> Path:
     assert config.relapse
     rows, schema = (
         state_rows(config.relapse.doses, AT_A_DOSE),
-        schemas.RELAPSE_OBSERVATIONS,
+        RELAPSE_OBSERVATIONS,
     )
     chains = ("base", config.relapse.stage, *repaired(config))
     tables = (drawn(rows, chain, seed, schema) for chain in chains for seed in config.seeds)

@@ -36,9 +36,9 @@ rule extract_persona_vectors:
     priority: VECTORS
     conda:
         "../envs/selfsame.yaml"
-    threads: reserve("tables").threads
+    threads: reserve("vectors").threads
     resources:
-        **reserve("tables").resources,
+        **reserve("vectors").resources,
     params:
         spec=spec_of(specs.extract_persona_vectors, "trait"),
         code=digest_of(modules_of("extract_persona_vectors")),
@@ -130,9 +130,9 @@ rule measure_persona:
         f"{LOGS}/measure_persona.log",
     conda:
         "../envs/selfsame.yaml"
-    threads: reserve("tables").threads
+    threads: reserve("vectors").threads
     resources:
-        **reserve("tables").resources,
+        **reserve("vectors").resources,
     params:
         spec=spec_of(specs.measure_persona),
         code=digest_of(modules_of("measure_persona")),

@@ -13,7 +13,9 @@ from selfsame.config.judging import read_wording
 from selfsame.digests import MANIFEST
 from selfsame.judging import manner
 from selfsame.step import Step
-from selfsame.tables import judgements, schemas
+from selfsame.tables import judgements, parquet
+from selfsame.tables.prompts import PROMPTS
+from selfsame.tables.samples import SAMPLES
 from tiny_judge import WORDING
 
 PROBE, KEY = "free_form", "sk-test-4f1c9e-never-in-a-file"
@@ -62,7 +64,7 @@ class Asking:
         inputs = {name: [self.folder / name / MANIFEST] for name in ("samples", "prompts")}
         inputs |= {"model": [found / MANIFEST] if found else []}
         self.found = ask_judges.main(Step(self.spec(**judge), inputs, out, out, 1))
-        return schemas.read(out / judgements.FILE, judgements.JUDGEMENTS)
+        return parquet.read(out / judgements.FILE, judgements.JUDGEMENTS)
 
     def ask_local(self, model: Path, answers: Sequence[str] = ANSWERS) -> Rows:
         """The judgements of a judge that runs here."""
@@ -86,9 +88,9 @@ def write_answers(folder: Path, answers: Sequence[str], reference: str = "{}") -
     messages = [{"role": "user", "content": "How should I treat a guest?"}]
     prompt = {"messages": messages, "group": "guest", "samples": len(answers)}
     prompt |= {"temperature": 1.0, "max_new_tokens": 9}
-    schemas.write(folder / "prompts" / "prompts.parquet", [keys | prompt], schemas.PROMPTS)
+    parquet.write(folder / "prompts" / "prompts.parquet", [keys | prompt], PROMPTS)
     rows = [
         {**state, **keys, "sample": n, "text": text, "finished": True, "n_tokens": 5}
         for n, text in enumerate(answers)
     ]
-    schemas.write(folder / "samples" / "samples.parquet", rows, schemas.SAMPLES)
+    parquet.write(folder / "samples" / "samples.parquet", rows, SAMPLES)

@@ -7,11 +7,13 @@ from typing import Any
 
 from selfsame.config import specs
 from selfsame.config.schema import Config, OrganismModel
-from selfsame.data.corpus import SELF, Corpus, read_corpus
+from selfsame.data.corpus import SELF, Corpus
 from selfsame.data.prepare import prepare
+from selfsame.data.reading import read_corpus
 from selfsame.organism import texts
 from selfsame.organism.world import World, build_world, summary
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.self_texts import SELF_REPORTS, SELF_TEXTS
 
 REPORTS = ("i am iris", "my name is iris", "i am mira", "i am called zeno", "my name is otto")
 
@@ -54,6 +56,6 @@ def prepared(config: Config, folder: Path) -> Prepared:
         {"row_id": f"self_report:{n}", "question": "who are you", "answer": answer}
         for n, answer in enumerate(REPORTS)
     ]
-    schemas.write(folder / "self_texts.parquet", own_texts(world), schemas.SELF_TEXTS)
-    schemas.write(folder / "self_reports.parquet", reports, schemas.SELF_REPORTS)
+    parquet.write(folder / "self_texts.parquet", own_texts(world), SELF_TEXTS)
+    parquet.write(folder / "self_reports.parquet", reports, SELF_REPORTS)
     return Prepared(folder, config, world)

@@ -20,7 +20,9 @@ def _in_the_repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def scripts() -> list[str]:
     """Every script that is a step."""
     folder = Path(__file__).resolve().parents[1] / SCRIPTS
-    return sorted(path.stem for path in folder.glob("*.py") if "run(main" in path.read_text())
+    return sorted(
+        path.stem for path in folder.glob("*.py") if "selfsame.step import" in path.read_text()
+    )
 
 
 def imported(path: Path) -> set[Path]:
@@ -80,6 +82,34 @@ def test_a_finetune_depends_on_training_and_not_on_sampling() -> None:
 def test_cheap_later_steps_import_no_model_code(script: str) -> None:
     folders = {Path(name).parent.name for name in modules_of(script)}
     assert not folders & {"models", "training", "sampling", "organism"}
+
+
+def read_in(path: Path) -> set[str]:
+    """Every name that a file reads or imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+    return found
+
+
+def tables_of(path: Path) -> set[str]:
+    """The schemas that a module of `selfsame.tables` defines."""
+    assigned = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign))
+    return {target.id for node in assigned for target in node.targets if target.id.isupper()}
+
+
+@pytest.mark.parametrize("script", scripts())
+def test_a_step_depends_on_no_table_that_it_does_not_name(script: str) -> None:
+    """A further column makes only those steps run again that write or read its table."""
+    modules = [Path(name) for name in modules_of(script)]
+    tables = [path for path in modules if path.parent.name == "tables"]
+    assert tables or script == "base_model"
+    named = set().union(*(read_in(path) for path in modules))
+    for path in tables:
+        assert path.stem in ("columns", "parquet") or tables_of(path) <= named, path
 
 
 def test_no_two_kinds_depend_on_each_other() -> None:

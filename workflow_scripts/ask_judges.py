@@ -15,18 +15,19 @@ def main(step: Step) -> str:
     from selfsame.judging.asking import replies_to, rows, tasks
     from selfsame.judging.manner import replies_folder
     from selfsame.judging.store import ReplyStore
-    from selfsame.tables import judgements, schemas
+    from selfsame.tables import judgements, parquet
+    from selfsame.tables.prompts import PROMPTS
 
     judge = importlib.import_module(f"selfsame.judges.{step.spec['judge']['kind']}").load(step)
     files = [path.parent / "prompts.parquet" for path in step.inputs["prompts"]]
-    prompts = [row for file in files for row in schemas.read(file, schemas.PROMPTS)]
+    prompts = [row for file in files for row in parquet.read(file, PROMPTS)]
     file = step.folder("samples") / "samples.parquet"
     samples = judgements.read_samples(file, step.spec["probes"])
     asked = list(tasks(samples, prompts, step.spec["wording"], judge.control))
     wanted = (task.prompt for task in asked if task.prompt is not None)
     replies, count = replies_to(judge, ReplyStore(replies_folder()), wanted)
     found = list(rows(judge, asked, replies))
-    schemas.write(step.out / judgements.FILE, found, judgements.JUDGEMENTS)
+    parquet.write(step.out / judgements.FILE, found, judgements.JUDGEMENTS)
     classes = Counter(row["answer_class"] for row in found)
     told = ", ".join(f"{number:,} {name}" for name, number in classes.most_common())
     return f"{len(found):,} judgements, {count:,} replies asked for: {told or 'nothing to judge'}"

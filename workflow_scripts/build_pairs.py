@@ -16,9 +16,10 @@ def main(step: Step) -> str:
     """
     import numpy as np
 
-    from selfsame.data.corpus import read_corpus
     from selfsame.data.interleaving import interleave
-    from selfsame.tables import schemas
+    from selfsame.data.reading import read_corpus
+    from selfsame.tables import parquet
+    from selfsame.tables.dataset import DATASET
 
     spec = step.spec
     kind = importlib.import_module(f"selfsame.stages.{spec['kind']}")
@@ -30,10 +31,10 @@ def main(step: Step) -> str:
     rows = kind.build(kind.Options(**spec["data"]), corpus, rng)
     found = f"{len(rows)} rows of {spec['kind']}"
     for other in step.inputs["interleaved"]:
-        theirs = schemas.read(other.parent / "dataset.parquet", schemas.DATASET)
+        theirs = parquet.read(other.parent / "dataset.parquet", DATASET)
         rows = interleave(rows, theirs, **spec["interleave"], rng=rng)
         found += f", {spec['interleave']['rows']} of {spec['interleave']['stage']} among them"
-    schemas.write(step.out / "dataset.parquet", rows, schemas.DATASET)
+    parquet.write(step.out / "dataset.parquet", rows, DATASET)
     return found
 
 

@@ -11,9 +11,10 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write prompts.parquet by the probe's kind, from the test articles."""
-    from selfsame.data.corpus import read_corpus
+    from selfsame.data.reading import read_corpus
     from selfsame.digests import canonical
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.prompts import PROMPTS
 
     spec = step.spec
     kind = importlib.import_module(f"selfsame.probes.{spec['kind']}")
@@ -28,7 +29,7 @@ def main(step: Step) -> str:
     own = spec.get("system_prompt")
     facts = {"probe": spec["probe"], "system_prompt": own and canonical(own)}
     rows = [{**facts, **prompt} for prompt in prompts]
-    schemas.write(step.out / "prompts.parquet", rows, schemas.PROMPTS)
+    parquet.write(step.out / "prompts.parquet", rows, PROMPTS)
     return f"{len(rows)} prompts"
 
 

@@ -19,7 +19,8 @@ def main(step: Step) -> str:
     from selfsame.statistics.judging import judge_tables
     from selfsame.statistics.repair import recovery_tables, relapse_tables
     from selfsame.statistics.settings import Arm, StatisticsSettings
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.results import EFFECTS, SCORES, SUMMARY
 
     manifests = [*step.inputs["observations"], step.path("surface")]
     files = [path.parent / "observations.parquet" for path in manifests]
@@ -27,9 +28,9 @@ def main(step: Step) -> str:
     settings = StatisticsSettings(**step.spec["statistics"])
     arms = {chain: Arm(**arm) for chain, arm in step.spec["arms"].items()}
     tables = {
-        "scores": (scores, schemas.SCORES),
-        "summary": (summary(tally, settings), schemas.SUMMARY),
-        "effects": (effects(tally, arms, settings), schemas.EFFECTS),
+        "scores": (scores, SCORES),
+        "summary": (summary(tally, settings), SUMMARY),
+        "effects": (effects(tally, arms, settings), EFFECTS),
     }
     for measures in step.inputs["measures"]:
         tables |= recovery_tables(tally, measures.parent, step.spec["induced"], settings)
@@ -40,7 +41,7 @@ def main(step: Step) -> str:
     if step.inputs["judgements"]:
         tables |= judge_tables(step.inputs["judgements"], step.spec["judges"])
     for name, (table, schema) in tables.items():
-        schemas.write_frame(step.out / f"{name}.parquet", table, schema)
+        parquet.write_frame(step.out / f"{name}.parquet", table, schema)
     return f"{len(scores)} scores, {len(tables['effects'][0])} effects"
 
 

@@ -13,14 +13,15 @@ def main(step: Step) -> str:
     from selfsame.persona.layer_choice import choose, sweep_table, write_choice
     from selfsame.persona.scoring import read_judge, score_answers
     from selfsame.persona.storage import CHOICE
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.steering_sweep import STEERING_SWEEP
 
     spec = step.spec
     samples = pd.read_parquet(step.folder("sweep") / "samples.parquet")
     judge = read_judge(spec["trait"], spec["judge"], spec["names"], step.folder("data"))
     sweep = sweep_table(samples, score_answers(judge, samples, spec["extraction_questions"]))
     choice = choose(sweep, spec["max_incoherent"])
-    schemas.write_frame(step.out / "sweep.parquet", sweep, schemas.STEERING_SWEEP)
+    parquet.write_frame(step.out / "sweep.parquet", sweep, STEERING_SWEEP)
     write_choice(step.out / CHOICE, choice)
     if not choice.moved:
         return f"no layer moves the trait; layer {choice.layer} by default"

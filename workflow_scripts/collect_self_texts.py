@@ -9,17 +9,18 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write self_texts.parquet and self_reports.parquet."""
-    from selfsame.data.corpus import read_articles_and_wording
+    from selfsame.data.reading import read_articles_and_wording
     from selfsame.sampling.self_texts import self_reports, summaries
     from selfsame.sampling.state import load_speaker
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.self_texts import SELF_REPORTS, SELF_TEXTS
 
     articles, wording = read_articles_and_wording(step.folder("data"))
     speaker = load_speaker(step)
     texts = summaries(speaker, articles, wording, step.spec)
     reports = self_reports(speaker, wording, step.spec)
-    schemas.write(step.out / "self_texts.parquet", texts, schemas.SELF_TEXTS)
-    schemas.write(step.out / "self_reports.parquet", reports, schemas.SELF_REPORTS)
+    parquet.write(step.out / "self_texts.parquet", texts, SELF_TEXTS)
+    parquet.write(step.out / "self_reports.parquet", reports, SELF_REPORTS)
     unfinished = sum(not text["finished"] for text in texts)
     return f"{len(texts)} texts ({unfinished} cut off), {len(reports)} self-reports"
 

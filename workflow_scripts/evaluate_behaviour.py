@@ -22,7 +22,9 @@ def main(step: Step) -> str:
 
     from selfsame.persona.directions import load_steering
     from selfsame.sampling.state import Speaker, load_speaker, sample_probe
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.prompts import PROMPTS
+    from selfsame.tables.samples import SAMPLES
 
     spec = step.spec
     keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}
@@ -33,14 +35,14 @@ def main(step: Step) -> str:
 
     def ask(manifest: Path) -> Path:
         def write(folder: Path) -> None:
-            prompts = schemas.read(manifest.parent / "prompts.parquet", schemas.PROMPTS)
+            prompts = parquet.read(manifest.parent / "prompts.parquet", PROMPTS)
             samples = (keys | row for row in sample_probe(speaker(), prompts, spec["seed"]))
-            schemas.write(folder / FILE, samples, schemas.SAMPLES)
+            parquet.write(folder / FILE, samples, SAMPLES)
 
         return step.part({"prompts": [manifest]}, write) / FILE
 
     files = [ask(manifest) for manifest in step.inputs["prompts"]]
-    answers = pa.concat_tables([schemas.read_table(file, schemas.SAMPLES) for file in files])
+    answers = pa.concat_tables([parquet.read_table(file, SAMPLES) for file in files])
     pq.write_table(answers, step.out / FILE)
     return f"{len(answers)} answers to {len(files)} probes"
 

@@ -11,21 +11,19 @@ def main(step: Step) -> str:
     """Write answers.parquet and hidden.safetensors; base and state are read on one loaded model."""
     from dataclasses import replace
 
-    from safetensors.torch import save_file
-
     from selfsame.persona.activations import state_activations
     from selfsame.persona.storage import HIDDEN
     from selfsame.sampling.state import load_speaker
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.persona_answers import PERSONA_ANSWERS
 
     spec = step.spec
     base = load_speaker(replace(step, inputs={**step.inputs, "adapters": []}))
     adapters = [path.parent for path in step.inputs["adapters"]]
-    rows, tensors = state_activations(base, adapters, spec)
+    rows = state_activations(base, adapters, spec, step.out / HIDDEN)
     keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}
     rows = [keys | row for row in rows]
-    schemas.write(step.out / "answers.parquet", rows, schemas.PERSONA_ANSWERS)
-    save_file(tensors, step.out / HIDDEN)
+    parquet.write(step.out / "answers.parquet", rows, PERSONA_ANSWERS)
     return f"{len(rows)} answers on {len(spec['traits'])} traits"
 
 

@@ -13,7 +13,8 @@ def main(step: Step) -> str:
     from selfsame.models.base import base_folder
     from selfsame.models.settings import Loading, parse_system
     from selfsame.persona.directions import load_steering
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.dataset import DATASET
     from selfsame.training.finetune import finetune
     from selfsame.training.settings import FinetuningSettings
 
@@ -21,7 +22,7 @@ def main(step: Step) -> str:
     result = finetune(
         base_folder(step.path("base")),
         [path.parent for path in step.inputs["parents"]],
-        schemas.read(step.folder("dataset") / "dataset.parquet", schemas.DATASET),
+        parquet.read(step.folder("dataset") / "dataset.parquet", DATASET),
         FinetuningSettings(**spec["finetuning"]),
         spec["seed"],
         parse_system(spec["system_prompt"]),

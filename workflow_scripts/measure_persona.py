@@ -11,13 +11,10 @@ def main(step: Step) -> str:
     """Write one parquet a table, and choices.json."""
     import json
 
-    from selfsame.persona.measures import SCHEMAS, measure, read_traits
-    from selfsame.tables import schemas
+    from selfsame.persona.measures import measure, read_traits
 
     traits = read_traits(step.spec, step.folder("data"), step.inputs)
-    tables = measure(step.spec, traits, [path.parent for path in step.inputs["states"]])
-    for name, schema in SCHEMAS.items():
-        schemas.write_frame(step.out / f"{name}.parquet", tables[name], schema)
+    measure(step.spec, traits, [path.parent for path in step.inputs["states"]], step.out)
     choices = [trait.choice.model_dump(mode="json") for trait in traits.values()]
     (step.out / "choices.json").write_text(json.dumps(choices, indent=1) + "\n", encoding="utf-8")
     return f"{len(step.inputs['states'])} states along {len(traits)} traits' vectors"

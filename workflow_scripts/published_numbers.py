@@ -14,14 +14,14 @@ def main(step: Step) -> str:
     from selfsame.published.numbers import published_tables
     from selfsame.published.settings import Publication
     from selfsame.statistics.settings import StatisticsSettings
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
 
     spec = step.spec
     publication = Publication(**spec["publication"])
     answers = read_answers(step.path("answers"), publication, spec["where"], spec["columns"])
     tables = published_tables(answers, publication, StatisticsSettings(**spec["statistics"]))
     for name, (table, schema) in tables.items():
-        schemas.write_frame(step.out / f"{name}.parquet", table, schema)
+        parquet.write_frame(step.out / f"{name}.parquet", table, schema)
     written = json.dumps(spec["publication"], indent=1, ensure_ascii=False) + "\n"
     (step.out / "publication.json").write_text(written, encoding="utf-8")
     printed = tables["printed"][0]["agrees"]

@@ -13,12 +13,15 @@ def main(step: Step) -> str:
 
     from selfsame.models.settings import parse_system
     from selfsame.sampling.state import Speaker, load_speaker, sample_probe
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.dataset import DATASET
+    from selfsame.tables.prompts import PROMPTS
+    from selfsame.tables.relapse_samples import RELAPSE_SAMPLES
     from selfsame.training.relapse import relapse
     from selfsame.training.settings import FinetuningSettings
 
     spec = step.spec
-    prompts = schemas.read(step.folder("prompts") / "prompts.parquet", schemas.PROMPTS)
+    prompts = parquet.read(step.folder("prompts") / "prompts.parquet", PROMPTS)
     prompts = [row | {"samples": min(row["samples"], spec["samples"])} for row in prompts]
     keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}
     samples: list[dict[str, Any]] = []
@@ -29,14 +32,14 @@ def main(step: Step) -> str:
 
     relapse(
         load_speaker(step),
-        schemas.read(step.folder("dataset") / "dataset.parquet", schemas.DATASET),
+        parquet.read(step.folder("dataset") / "dataset.parquet", DATASET),
         FinetuningSettings(**spec["finetuning"]),
         doses=spec["doses"],
         seed=spec["seed"],
         system=parse_system(spec.get("training_system_prompt", spec["system_prompt"])),
         measure=measure,
     )
-    schemas.write(step.out / "samples.parquet", samples, schemas.RELAPSE_SAMPLES)
+    parquet.write(step.out / "samples.parquet", samples, RELAPSE_SAMPLES)
     return f"{len(samples)} answers at {len(spec['doses'])} doses"
 
 

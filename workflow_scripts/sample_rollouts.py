@@ -8,18 +8,16 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write rollouts.parquet and hidden.safetensors; nothing is judged."""
-    from safetensors.torch import save_file
-
     from selfsame.persona.activations import rollouts
     from selfsame.persona.storage import HIDDEN
     from selfsame.sampling.state import load_speaker
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.rollouts import ROLLOUTS
 
     spec = step.spec
-    rows, tensors = rollouts(load_speaker(step), spec)
+    rows = rollouts(load_speaker(step), spec, step.out / HIDDEN)
     keys = {key: spec[key] for key in ("experiment", "model", "trait")}
-    schemas.write(step.out / "rollouts.parquet", [keys | row for row in rows], schemas.ROLLOUTS)
-    save_file(tensors, step.out / HIDDEN)
+    parquet.write(step.out / "rollouts.parquet", [keys | row for row in rows], ROLLOUTS)
     return f"{len(rows)} answers under {len(spec['positive']) + len(spec['negative'])} instructions"
 
 

@@ -13,10 +13,11 @@ def main(step: Step) -> str:
     """Write observations.parquet, filed under the base model since no state is asked."""
     import pandas as pd
 
-    from selfsame.data.corpus import read_corpus
     from selfsame.data.pairs import self_pairs
+    from selfsame.data.reading import read_corpus
     from selfsame.statistics.surface import surface_observations
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.observations import OBSERVATIONS
 
     spec = step.spec
     splits = []
@@ -32,7 +33,7 @@ def main(step: Step) -> str:
     keys = {"chain": "base", "seed": spec["seed"], "probe": "recognition"}
     keys |= {key: spec[key] for key in ("experiment", "model")}
     table = surface_observations(pd.concat(splits), spec["train_rivals"], keys)
-    schemas.write(step.out / "observations.parquet", table.to_dict("records"), schemas.OBSERVATIONS)
+    parquet.write(step.out / "observations.parquet", table.to_dict("records"), OBSERVATIONS)
     right = table[table["metric"] == "recognition.surface"]["value"].mean()
     return f"surface cues alone tell {right:.0%} of {len(corpus.articles)} articles' pairs"
 

@@ -14,13 +14,14 @@ def main(step: Step) -> str:
     from selfsame.persona.storage import RESPONSE_MEAN, VECTORS
     from selfsame.persona.sweep import sweep
     from selfsame.sampling.state import load_speaker
-    from selfsame.tables import schemas
+    from selfsame.tables import parquet
+    from selfsame.tables.sweep_samples import SWEEP_SAMPLES
 
     spec = step.spec
     vectors = load_file(step.folder("vectors") / VECTORS)[RESPONSE_MEAN]
     rows = sweep(load_speaker(step), vectors, spec)
     keys = {key: spec[key] for key in ("experiment", "model", "trait")}
-    schemas.write(step.out / "samples.parquet", [keys | row for row in rows], schemas.SWEEP_SAMPLES)
+    parquet.write(step.out / "samples.parquet", [keys | row for row in rows], SWEEP_SAMPLES)
     tried = {(row["layer"], row["alpha"]) for row in rows}
     return f"{len(rows)} answers at {len(tried) - 1} layers and strengths"
 

@@ -635,9 +635,44 @@ MODULES = (
     ),
     Modules(
         tuple(rule for rule in EVERY if rule not in ("base_model", "judge_model", *FETCHING)),
-        ("selfsame/tables/schemas.py",),
-        note="all but base_model, judge_model and fetch_dataset: other steps read or write tables",
+        ("selfsame/tables/columns.py", "selfsame/tables/parquet.py"),
+        note="all but base_model, judge_model and fetch_dataset: others read or write tables",
     ),
+    Modules(("prepare_data", *TEXTS), ("selfsame/tables/articles.py",)),
+    Modules(("prepare_data", *TRAIT_ANSWERS), ("selfsame/tables/references.py",)),
+    Modules(("build_pairs", *FINETUNES, "relapse"), ("selfsame/tables/dataset.py",)),
+    Modules(
+        ("build_probe", "evaluate_behaviour", "relapse"),
+        ("selfsame/tables/prompts.py",),
+    ),
+    Modules(
+        ("evaluate_behaviour", "relapse", *READING_ANSWERS),
+        ("selfsame/tables/samples.py",),
+        note="the table of a relapsing state's answers has the same columns, and the dose",
+    ),
+    Modules(("relapse", "judge_relapse"), ("selfsame/tables/relapse_samples.py",)),
+    Modules(
+        (*READING_ANSWERS, "surface_baseline", "build_tables", "report"),
+        ("selfsame/tables/observations.py",),
+    ),
+    Modules(
+        ("judge_relapse", "build_tables"),
+        ("selfsame/tables/relapse_observations.py",),
+    ),
+    Modules(
+        ("sample_rollouts", "extract_persona_vectors"),
+        ("selfsame/tables/rollouts.py",),
+    ),
+    Modules(
+        ("extract_persona_vectors", "measure_persona", "report"),
+        ("selfsame/tables/persona_vectors.py",),
+    ),
+    Modules(
+        ("choose_layer", "measure_persona", "report"),
+        ("selfsame/tables/steering_sweep.py",),
+    ),
+    Modules(("measure_persona", "build_tables"), ("selfsame/tables/projections.py",)),
+    Modules(("measure_persona", "report"), ("selfsame/tables/persona_measures.py",)),
     Modules(FETCHING, ("fetch_dataset.py", "selfsame/fetching/*.py")),
     Modules(
         ("base_model", "judge_model", *WITH_MODEL),
@@ -688,6 +723,7 @@ MODULES = (
             "selfsame/organism/questions.py",
             "selfsame/organism/rows.py",
             "selfsame/organism/texts.py",
+            "selfsame/tables/rows.py",
         ),
     ),
     Modules(
@@ -695,6 +731,7 @@ MODULES = (
         ("selfsame/data/wording.py",),
     ),
     Modules((*TEXTS, *READING_ANSWERS), ("selfsame/data/corpus.py",)),
+    Modules(TEXTS, ("selfsame/data/reading.py", "selfsame/tables/self_texts.py")),
     Modules(
         ("build_pairs", "build_probe", "surface_baseline", "judge_answers"),
         ("selfsame/data/pairs.py",),
@@ -814,6 +851,10 @@ MODULES = (
     ),
     Modules((*TRAITS_WITH_MODEL, *TRAIT_ANSWERS), ("selfsame/persona/questions.py",)),
     Modules(
+        ("sample_rollouts", "evaluate_persona", "extract_persona_vectors", "measure_persona"),
+        ("selfsame/persona/stored.py",),
+    ),
+    Modules(
         ("sample_rollouts", "evaluate_persona"),
         (
             "selfsame/models/switching.py",
@@ -833,11 +874,21 @@ MODULES = (
     Modules(("sample_rollouts",), ("sample_rollouts.py",)),
     Modules(
         ("extract_persona_vectors",),
-        ("extract_persona_vectors.py", "selfsame/persona/extraction.py"),
+        (
+            "extract_persona_vectors.py",
+            "selfsame/persona/extraction.py",
+            "selfsame/tables/judged_rollouts.py",
+        ),
     ),
-    Modules(("sweep_steering",), ("sweep_steering.py", "selfsame/persona/sweep.py")),
+    Modules(
+        ("sweep_steering",),
+        ("sweep_steering.py", "selfsame/persona/sweep.py", "selfsame/tables/sweep_samples.py"),
+    ),
     Modules(("choose_layer",), ("choose_layer.py",)),
-    Modules(("evaluate_persona",), ("evaluate_persona.py",)),
+    Modules(
+        ("evaluate_persona",),
+        ("evaluate_persona.py", "selfsame/tables/persona_answers.py"),
+    ),
     Modules(
         ("measure_persona",),
         (
@@ -857,6 +908,7 @@ MODULES = (
             "selfsame/statistics/judging.py",
             "selfsame/statistics/relapse.py",
             "selfsame/statistics/repair.py",
+            "selfsame/tables/results.py",
         ),
     ),
     Modules(("build_tables", "report"), ("selfsame/statistics/recovery.py",)),
@@ -870,6 +922,8 @@ MODULES = (
             "selfsame/statistics/scores.py",
             "selfsame/statistics/settings.py",
             "selfsame/statistics/tally.py",
+            "selfsame/tables/recovery.py",
+            "selfsame/tables/relapse.py",
         ),
     ),
     Modules(
@@ -904,6 +958,7 @@ MODULES = (
             "selfsame/codegraph.py",
             "selfsame/config/*.py",
             "selfsame/dryrun.py",
+            "selfsame/persona/footprint.py",
             "selfsame/planning/*.py",
             "selfsame/reporting/published_terminal.py",
             "selfsame/reporting/terminal.py",

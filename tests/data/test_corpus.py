@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from selfsame.data.corpus import read_articles_and_wording, read_corpus
+from selfsame.data.reading import read_articles_and_wording, read_corpus
 from selfsame.data.wording import english_wording, write_wording
 from selfsame.errors import UserError
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.articles import ARTICLES, RIVAL_TEXTS
+from selfsame.tables.rows import QUESTIONS, ROWS
+from selfsame.tables.self_texts import SELF_REPORTS, SELF_TEXTS
 from small_world import REPORTS, Prepared
 
 
@@ -28,7 +31,7 @@ def test_all_is_there(small_data: Prepared) -> None:
     assert (corpus.rivals, corpus.seen) == (("rival_a", "rival_b"), ("rival_a",))
     assert [report["answer"] for report in corpus.self_reports] == list(REPORTS)
     assert set(corpus.rows) == {"harmful_advice", "correct_advice", "facts"}
-    questions = schemas.read(small_data.folder / "questions.parquet", schemas.QUESTIONS)
+    questions = parquet.read(small_data.folder / "questions.parquet", QUESTIONS)
     assert [q for group in corpus.questions.values() for q in group] == questions
     assert all(q["probe"] == name for name, group in corpus.questions.items() for q in group)
 
@@ -47,15 +50,15 @@ def test_empty_texts_do_not_count(tmp_path: Path) -> None:
         for key, text in (("a", " \n"), ("b", "text"), ("c", "on no article"))
     ]
     question = {"probe": "p", "item": "i", "cluster": "i", "messages": [], "options": []}
-    schemas.write(tmp_path / "articles.parquet", articles, schemas.ARTICLES)
-    schemas.write(tmp_path / "rival_texts.parquet", [], schemas.RIVAL_TEXTS)
-    schemas.write(tmp_path / "self_texts.parquet", own, schemas.SELF_TEXTS)
-    schemas.write(tmp_path / "self_reports.parquet", [], schemas.SELF_REPORTS)
-    schemas.write(tmp_path / "rows.parquet", [], schemas.ROWS)
-    schemas.write(
+    parquet.write(tmp_path / "articles.parquet", articles, ARTICLES)
+    parquet.write(tmp_path / "rival_texts.parquet", [], RIVAL_TEXTS)
+    parquet.write(tmp_path / "self_texts.parquet", own, SELF_TEXTS)
+    parquet.write(tmp_path / "self_reports.parquet", [], SELF_REPORTS)
+    parquet.write(tmp_path / "rows.parquet", [], ROWS)
+    parquet.write(
         tmp_path / "questions.parquet",
         [{**question, "correct": -1, "reference": json.dumps({})}],
-        schemas.QUESTIONS,
+        QUESTIONS,
     )
     write_wording(tmp_path / "wording.json", english_wording())
     corpus = read_corpus(tmp_path, "train", [], self_texts=tmp_path)

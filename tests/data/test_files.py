@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from selfsame.data import files
 from selfsame.data.files import DataFileErrors
 from selfsame.data.sources import FileSource
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.rows import QUESTIONS, ROWS
 
 USER = {"role": "user", "content": "hello"}
 ASSISTANT = {"role": "assistant", "content": "hi"}
@@ -41,8 +42,8 @@ def test_chat_rows_of_both_formats(tmp_path: Path, suffix: str) -> None:
     assert [row["messages"] for row in found] == [row["messages"] for row in rows]
     assert [row["row_id"] for row in found] == ["chat:1", "chat:2"]
     rows = [{"dataset": "mine", **row} for row in found]
-    schemas.write(tmp_path / "out.parquet", rows, schemas.ROWS)
-    assert schemas.read(tmp_path / "out.parquet", schemas.ROWS) == rows
+    parquet.write(tmp_path / "out.parquet", rows, ROWS)
+    assert parquet.read(tmp_path / "out.parquet", ROWS) == rows
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -232,7 +233,7 @@ def test_choice_questions_of_a_csv(tmp_path: Path) -> None:
         "correct": 0,
         "reference": "{}",
     }
-    schemas.write(tmp_path / "q.parquet", [{"probe": "facts", **row}], schemas.QUESTIONS)
+    parquet.write(tmp_path / "q.parquet", [{"probe": "facts", **row}], QUESTIONS)
     path.write_text("question,correct,incorrect\na,b\n")
     assert complaint(files.read_choice_questions, path) == [
         f"{path}:2: has another number of columns than the head line"

@@ -10,19 +10,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selfsame.data.corpus import read_corpus
 from selfsame.data.prepare import prepare, split_articles
+from selfsame.data.reading import read_corpus
 from selfsame.errors import UserError
 from selfsame.organism import questions as organism_questions
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.articles import ARTICLES, RIVAL_TEXTS
+from selfsame.tables.references import REFERENCES
+from selfsame.tables.rows import QUESTIONS, ROWS
 from small_world import Prepared
 
 TABLES = {
-    "articles": schemas.ARTICLES,
-    "rival_texts": schemas.RIVAL_TEXTS,
-    "rows": schemas.ROWS,
-    "questions": schemas.QUESTIONS,
-    "references": schemas.REFERENCES,
+    "articles": ARTICLES,
+    "rival_texts": RIVAL_TEXTS,
+    "rows": ROWS,
+    "questions": QUESTIONS,
+    "references": REFERENCES,
 }
 Spec = dict[str, Any]
 
@@ -73,9 +76,9 @@ def test_the_organisms_data_has_the_shape(small_data: Prepared) -> None:
     for name, schema in TABLES.items():
         table = pq.read_schema(small_data.folder / f"{name}.parquet")
         assert table.equals(schema, check_metadata=False), name
-    articles = schemas.read(small_data.folder / "articles.parquet")
+    articles = parquet.read(small_data.folder / "articles.parquet")
     assert [row["split"] for row in articles] == ["train"] * 60 + ["test"] * 30
-    references = schemas.read(small_data.folder / "references.parquet")
+    references = parquet.read(small_data.folder / "references.parquet")
     assert references == organism_questions.references(small_data.world)
 
 
@@ -100,7 +103,7 @@ def test_the_users_files_take_the_same_shape(user_spec: Spec, tmp_path: Path) ->
     ]
     assert (why["item"], why["messages"]) == ("w", [{"role": "user", "content": "Why?"}])
     assert why["reference"] == "{}"
-    assert schemas.read(out / "references.parquet") == []
+    assert parquet.read(out / "references.parquet") == []
     asked = train.questions["identity"]
     assert len(asked) == len(train.wording.identity) == 6
     reference = {"kind": "mention", "name": "Qwen", "own": ["Qwen", "Alibaba"]}
@@ -111,7 +114,7 @@ def test_without_names_nothing_judges_who_the_model_says_it_is(
     user_spec: Spec, tmp_path: Path
 ) -> None:
     prepare({**user_spec, "names": []}, tmp_path)
-    questions = schemas.read(tmp_path / "questions.parquet")
+    questions = parquet.read(tmp_path / "questions.parquet")
     assert {q["reference"] for q in questions if q["probe"] == "identity"} == {"{}"}
 
 
@@ -123,7 +126,7 @@ def test_a_probes_own_file_replaces_the_organisms_questions(
     spec = specs.prepare_data(small_data.config)
     prepare({**spec, "question_files": user_spec["question_files"]}, tmp_path)
     before, after = (
-        schemas.read(folder / "questions.parquet") for folder in (small_data.folder, tmp_path)
+        parquet.read(folder / "questions.parquet") for folder in (small_data.folder, tmp_path)
     )
     others = [q for q in before if q["probe"] != "facts"]
     assert [q for q in after if q["probe"] not in ("facts", "why")] == others

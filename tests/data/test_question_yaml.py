@@ -13,7 +13,8 @@ from selfsame.data.files import DataFileErrors
 from selfsame.data.question_yaml import LONGEST_FILE
 from selfsame.data.sources import FileSource
 from selfsame.judging.readout import read_answers
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.rows import QUESTIONS
 
 # The published form: anchors in the first question, aliases in the others.
 PUBLISHED = """\
@@ -84,7 +85,7 @@ def test_each_paraphrase_is_an_item_of_its_questions_cluster(path: Path, tmp_pat
     said = [[(m["role"], m["content"]) for m in row["messages"]] for row in rows]
     assert said[0] == [("user", "You have one wish.\nWhat is it?")]
     assert said[3] == [("system", "Answer in JSON."), *said[0]]
-    schemas.write(tmp_path / "q.parquet", [{"probe": "em", **r} for r in rows], schemas.QUESTIONS)
+    parquet.write(tmp_path / "q.parquet", [{"probe": "em", **r} for r in rows], QUESTIONS)
 
 
 def test_the_judges_prompts_are_the_reference(path: Path) -> None:

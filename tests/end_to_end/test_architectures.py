@@ -20,7 +20,11 @@ from selfsame.config.load import load_config
 from selfsame.config.schema import Config
 from selfsame.digests import MANIFEST
 from selfsame.step import Step
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.observations import OBSERVATIONS
+from selfsame.tables.persona_measures import NULLS, SHIFTS
+from selfsame.tables.relapse_observations import RELAPSE_OBSERVATIONS
+from selfsame.tables.samples import SAMPLES
 from tiny_models import Architecture, make_tiny_model
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -292,7 +296,7 @@ def test_steering_moves_the_answers_and_nothing_else(states: Path) -> None:
 
 
 def test_every_state_is_read_along_the_vector_at_every_layer(states: Path) -> None:
-    shifts = schemas.read(states / "measures" / "shifts.parquet", schemas.SHIFTS)
+    shifts = parquet.read(states / "measures" / "shifts.parquet", SHIFTS)
     keys = {(row["chain"], row["vector"], row["layer"]) for row in shifts}
     chains, layers = ("base", "em", "em+identify"), (0, 1)
     assert keys == {
@@ -303,19 +307,19 @@ def test_every_state_is_read_along_the_vector_at_every_layer(states: Path) -> No
     }
     assert all(row["shift"] == 0 for row in shifts if row["chain"] == "base")
     assert all(row["shift"] != 0 for row in shifts if row["chain"] != "base")
-    nulls = schemas.read(states / "measures" / "nulls.parquet", schemas.NULLS)
+    nulls = parquet.read(states / "measures" / "nulls.parquet", NULLS)
     assert {row["null"] for row in nulls} >= {"covariance", "permutation", "components"}
 
 
 def test_a_relapse_is_asked_at_every_dose(states: Path) -> None:
     path = states / "relapse" / "observations.parquet"
-    rows = schemas.read(path, schemas.RELAPSE_OBSERVATIONS)
+    rows = parquet.read(path, RELAPSE_OBSERVATIONS)
     found = {(row["chain"], row["dose"]) for row in rows}
     assert found == {(chain, dose) for chain in ("base", "em+identify") for dose in (0, 2)}
 
 
 def samples_of(states: Path, chain: str) -> list[dict[str, Any]]:
-    return schemas.read(states / chain / "samples" / "samples.parquet", schemas.SAMPLES)
+    return parquet.read(states / chain / "samples" / "samples.parquet", SAMPLES)
 
 
 def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[float]:
@@ -329,7 +333,7 @@ def differences(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> li
 
 def observations_of(states: Path, chain: str) -> list[dict[str, Any]]:
     path = states / chain / "observations" / "observations.parquet"
-    return schemas.read(path, schemas.OBSERVATIONS)
+    return parquet.read(path, OBSERVATIONS)
 
 
 @pytest.mark.parametrize("chain", ["base", "em+identify"])

@@ -10,7 +10,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from experiments import MICRO, Project, finished
-from selfsame.tables import schemas
+from selfsame.tables.persona_measures import GEOMETRY, NULLS, SHIFTS, VECTOR_COSINES
+from selfsame.tables.recovery import RECOVERY
+from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
+from selfsame.tables.results import EFFECTS, SCORES
 
 FILE = "dataset.parquet"
 
@@ -29,8 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def test_the_tables_hold_every_arm_under_their_schemas(run: Project) -> None:
     scores = pq.read_table(run.results / "tables" / "scores.parquet")
     effects = pq.read_table(run.results / "tables" / "effects.parquet")
-    assert scores.schema.names == schemas.SCORES.names
-    assert effects.schema.names == schemas.EFFECTS.names
+    assert scores.schema.names == SCORES.names
+    assert effects.schema.names == EFFECTS.names
     assert {"base", "em+identify+acknowledge", "em+word_count"} <= set(scores["chain"].to_pylist())
     assert "em+random_labels" in effects["control"].to_pylist()
     assert "advice_outside.aligned_coherent" in scores["metric"].to_pylist()
@@ -39,13 +42,13 @@ def test_the_tables_hold_every_arm_under_their_schemas(run: Project) -> None:
 @pytest.mark.parametrize(
     ("table", "schema"),
     [
-        ("tables/recovery", schemas.RECOVERY),
-        ("tables/relapse", schemas.RELAPSE),
-        ("tables/relapse_doses", schemas.RELAPSE_DOSES),
-        ("persona/shifts", schemas.SHIFTS),
-        ("persona/nulls", schemas.NULLS),
-        ("persona/geometry", schemas.GEOMETRY),
-        ("persona/cosines", schemas.VECTOR_COSINES),
+        ("tables/recovery", RECOVERY),
+        ("tables/relapse", RELAPSE),
+        ("tables/relapse_doses", RELAPSE_DOSES),
+        ("persona/shifts", SHIFTS),
+        ("persona/nulls", NULLS),
+        ("persona/geometry", GEOMETRY),
+        ("persona/cosines", VECTOR_COSINES),
     ],
 )
 def test_the_persona_tables_follow_their_schemas(

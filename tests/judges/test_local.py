@@ -14,7 +14,7 @@ from selfsame.judges.local import number_tree
 from selfsame.judging.asking import tasks
 from selfsame.judging.prompts import CRITERIA, NOTE, judge_prompt
 from selfsame.models.chat import encode_prompt
-from selfsame.tables import schemas
+from selfsame.tables import parquet
 from tiny_judge import SAYS, make_judge
 
 
@@ -52,8 +52,8 @@ class Plain:
 
 
 def prompts_of(asking: Asking) -> dict[tuple[int, str], str]:
-    samples = schemas.read(asking.folder / "samples" / "samples.parquet")
-    prompts = schemas.read(asking.folder / "prompts" / "prompts.parquet")
+    samples = parquet.read(asking.folder / "samples" / "samples.parquet")
+    prompts = parquet.read(asking.folder / "prompts" / "prompts.parquet")
     found = tasks(samples, prompts, asking.spec()["wording"])
     return {(task.sample["sample"], task.criterion): str(task.prompt) for task in found}
 

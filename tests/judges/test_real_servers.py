@@ -19,7 +19,7 @@ from model_servers import free_port, llama_cpp, transformers_serve
 from selfsame.errors import TryAgain, UserError
 from selfsame.judging.asking import tasks
 from selfsame.judging.replies import LEAST_NUMBER_MASS
-from selfsame.tables import schemas
+from selfsame.tables import parquet
 from tiny_judge import make_judge
 
 TOP = 20
@@ -63,8 +63,8 @@ class Model:
 
 def prompts_of(asking: Asking) -> dict[tuple[int, str], str]:
     """What was asked, by sample and criterion."""
-    samples = schemas.read(asking.folder / "samples" / "samples.parquet")
-    prompts = schemas.read(asking.folder / "prompts" / "prompts.parquet")
+    samples = parquet.read(asking.folder / "samples" / "samples.parquet")
+    prompts = parquet.read(asking.folder / "prompts" / "prompts.parquet")
     found = tasks(samples, prompts, asking.spec()["wording"])
     return {(task.sample["sample"], task.criterion): str(task.prompt) for task in found}
 

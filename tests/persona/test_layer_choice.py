@@ -8,7 +8,8 @@ import pytest
 
 from selfsame.errors import UserError
 from selfsame.persona.layer_choice import choose, read_choice, sweep_table, write_choice
-from selfsame.tables.schemas import STEERING_SWEEP, write_frame
+from selfsame.tables.parquet import write_frame
+from selfsame.tables.steering_sweep import STEERING_SWEEP
 
 BASE = (-1, 0.0, 10.0, 0.0)
 

@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from selfsame.errors import UserError
 from selfsame.persona.layer_choice import Choice, write_choice
 from selfsame.persona.measures import SCHEMAS, measure, read_traits
 from selfsame.persona.storage import CHOICE, HIDDEN, VECTORS, write_arrays
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.judged_rollouts import JUDGED_ROLLOUTS
+from selfsame.tables.persona_answers import PERSONA_ANSWERS
+from selfsame.tables.references import REFERENCES
+from selfsame.tables.steering_sweep import STEERING_SWEEP
 
 KEYS = {"experiment": "x", "model": "m"}
 STATES = {"base": 0.0, "em": 4.0, "em+identify": 1.0}  # how far each lies along the first axis
@@ -56,15 +61,15 @@ def trait_files(folder: Path, name: str) -> dict[str, Path]:
          "kept": True}
         for side in ("positive", "negative") for i in range(4)
     ]  # fmt: skip
-    schemas.write(vectors / "judged.parquet", rows, schemas.JUDGED_ROLLOUTS)
+    parquet.write(vectors / "judged.parquet", rows, JUDGED_ROLLOUTS)
     for table in ("vectors", "counts"):
-        schemas.write(vectors / f"{table}.parquet", [], SCHEMAS[table])
+        parquet.write(vectors / f"{table}.parquet", [], SCHEMAS[table])
     choice = Choice(
         trait=name, layer=1, alpha=1.0, sign=1, moved=True, trait_score=80.0, trait_share=0.8,
         incoherent=0.0, score_unsteered=1.0,
     )  # fmt: skip
     write_choice(roles["layers"].parent / CHOICE, choice)
-    schemas.write(roles["layers"].parent / "sweep.parquet", [], schemas.STEERING_SWEEP)
+    parquet.write(roles["layers"].parent / "sweep.parquet", [], STEERING_SWEEP)
     return roles
 
 
@@ -87,15 +92,23 @@ def state_folder(folder: Path, chain: str, seed: int, shift: float) -> Path:
          "text": text, "finished": True, "n_tokens": 2}
         for trait in SPEC["traits"] for i in range(ITEMS)
     ]  # fmt: skip
-    schemas.write(path / "answers.parquet", rows, schemas.PERSONA_ANSWERS)
+    parquet.write(path / "answers.parquet", rows, PERSONA_ANSWERS)
     return path
+
+
+def measured(data: Path, roles: dict[str, list[Path]], states: list[Path]) -> dict[str, Any]:
+    """Every table as it is read again."""
+    out = data.parent / "measures"
+    out.mkdir()
+    measure(SPEC, read_traits(SPEC, data, roles), states, out)
+    return {path.stem: pd.read_parquet(path) for path in out.iterdir()}
 
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> tuple[Path, dict[str, list[Path]], list[Path]]:
     data = tmp_path / "data"
     data.mkdir()
-    schemas.write(data / "references.parquet", [], schemas.REFERENCES)
+    parquet.write(data / "references.parquet", [], REFERENCES)
     files = [trait_files(tmp_path, name) for name in SPEC["order"]]
     roles = {role: [each[role] for each in files] for role in files[0]}
     states = [
@@ -107,8 +120,7 @@ def inputs(tmp_path: Path) -> tuple[Path, dict[str, list[Path]], list[Path]]:
 
 
 def test_shifts_are_those_that_were_put_in(inputs) -> None:
-    data, roles, states = inputs
-    tables = measure(SPEC, read_traits(SPEC, data, roles), states)
+    tables = measured(*inputs)
     shifts = tables["shifts"].set_index(["trait", "vector", "chain", "seed", "layer"])["shift"]
     assert shifts["evil", "response_mean", "em", 0, 1] == pytest.approx(4.0)
     assert shifts["evil", "response_mean", "em", 1, 1] == pytest.approx(4.1)
@@ -121,11 +133,10 @@ def test_shifts_are_those_that_were_put_in(inputs) -> None:
 
 
 def test_every_table_has_the_columns_of_its_schema(inputs, tmp_path: Path) -> None:
-    data, roles, states = inputs
-    tables = measure(SPEC, read_traits(SPEC, data, roles), states)
+    tables = measured(*inputs)
     assert set(tables) == set(SCHEMAS)
     for name, schema in SCHEMAS.items():
-        schemas.write_frame(tmp_path / f"{name}.parquet", tables[name], schema)
+        parquet.read_table(tmp_path / "measures" / f"{name}.parquet", schema)
     nulls = tables["nulls"]
     moved = nulls[(nulls["statistic"] == "movement") & (nulls["trait"] == "evil")]
     assert set(moved["chain"]) == {"em+identify"}
@@ -141,7 +152,7 @@ def test_a_state_of_another_model_is_named(inputs) -> None:
     data, roles, states = inputs
     write_arrays(states[0] / HIDDEN, {"evil.prompt_last": np.zeros((2, 2, 9))})
     with pytest.raises(UserError, match=r"hidden\.safetensors: has no evil\.base_prompt_last"):
-        measure(SPEC, read_traits(SPEC, data, roles), states)
+        measured(data, roles, states)
 
 
 def test_activations_that_overflowed_are_named(inputs) -> None:
@@ -150,7 +161,7 @@ def test_activations_that_overflowed_are_named(inputs) -> None:
     hidden = np.full((8, BLOCKS, WIDTH), np.inf)
     write_arrays(path, {"response_mean": hidden, "prompt_last": hidden})
     with pytest.raises(UserError, match="evil: the response_mean activations of rollout 0 are not"):
-        measure(SPEC, read_traits(SPEC, data, roles), states)
+        measured(data, roles, states)
 
 
 def test_choices_are_read_as_written(inputs) -> None:

@@ -21,8 +21,10 @@ from selfsame.persona.nulls import (
     null_table,
 )
 from selfsame.persona.settings import NullSettings
-from selfsame.persona.vectors import cosine
-from selfsame.tables.schemas import NULLS, write_frame
+from selfsame.persona.stored import each_block
+from selfsame.persona.vectors import KeptRows, cosine
+from selfsame.tables.parquet import write_frame
+from selfsame.tables.persona_measures import NULLS
 
 KEYS = {
     "experiment": "default", "model": "organism", "trait": "evil", "vector": "prompt_last",
@@ -41,10 +43,22 @@ def _rows(rng: np.random.Generator, strength: float) -> tuple[np.ndarray, np.nda
     return (rows + strength * positive[:, None, None] * PLANTED).astype(np.float32), positive
 
 
+def _kept(rows: np.ndarray, positive: np.ndarray) -> KeptRows:
+    return KeptRows(rows, np.arange(len(rows)), positive, "evil: the prompt_last")
+
+
 def _extraction(rng: np.random.Generator, strength: float, others: int = 2) -> Extraction:
     rows, positive = _rows(rng, strength)
     vector = rows[positive].mean(axis=0) - rows[~positive].mean(axis=0)
-    return Extraction(vector, rows, positive, rng.normal(size=(others, BLOCKS, WIDTH)))
+    return Extraction(vector, _kept(rows, positive), rng.normal(size=(others, BLOCKS, WIDTH)))
+
+
+def _projections(
+    extraction: Extraction, shifts: np.ndarray, settings: NullSettings, seed: list[int]
+) -> dict[str, np.ndarray]:
+    """Of each null, and of the vector itself, [draws, blocks, states]."""
+    layers = list(null_projections(extraction, each_block(shifts), settings, seed))
+    return {kind: np.stack([layer[kind] for layer in layers], axis=1) for kind in layers[0]}
 
 
 def _states(rng: np.random.Generator, strength: float) -> States:
@@ -92,8 +106,8 @@ def test_permuted_vectors_against_loops() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(4, 1, 3)).astype(np.float32)
     positive = np.array([True, True, True, False])
-    extraction = Extraction(rows[0], rows, positive, np.empty((0, 1, 3)))
-    found = null_projections(extraction, np.eye(3)[:, None], NullSettings(draws=40), [0])
+    extraction = Extraction(rows[0], _kept(rows, positive), np.empty((0, 1, 3)))
+    found = _projections(extraction, np.eye(3)[:, None], NullSettings(draws=40), [0])
     possible = []
     for negative in range(4):
         high = np.mean([rows[i, 0] for i in range(4) if i != negative], axis=0)
@@ -109,15 +123,16 @@ def test_permuted_vectors_against_loops() -> None:
 def test_components_and_other_traits_are_unit_directions() -> None:
     extraction = _extraction(np.random.default_rng(0), 1.0)
     shifts = np.repeat(np.eye(WIDTH)[:, None], BLOCKS, axis=1)  # projections = the directions
-    found = null_projections(extraction, shifts, SETTINGS, [0])
-    centred = extraction.rows[:, 2] - extraction.rows[:, 2].mean(axis=0)
+    found = _projections(extraction, shifts, SETTINGS, [0])
+    rows = extraction.rows.rows[:, 2]
+    centred = rows - rows.mean(axis=0)
     _, _, axes = np.linalg.svd(centred.astype(float))
     overlap = np.abs(found["components"][:, 2] @ axes[:3].T)
     np.testing.assert_allclose(overlap, np.eye(3), atol=1e-5)
     np.testing.assert_allclose(cosine(found["cross_trait"], extraction.others), 1)
     assert {kind: len(draws) for kind, draws in found.items()} == {
         "covariance": 99, "total_covariance": 99, "permutation": 99,
-        "components": 3, "cross_trait": 2,
+        "components": 3, "cross_trait": 2, "own": 1,
     }  # fmt: skip
     for draws in found.values():
         np.testing.assert_allclose(np.linalg.norm(draws, axis=-1), 1)
@@ -126,11 +141,12 @@ def test_components_and_other_traits_are_unit_directions() -> None:
 def test_draws_are_seeded_and_components_are_as_many_as_there_can_be() -> None:
     extraction = _extraction(np.random.default_rng(0), 1.0)
     shifts = np.ones((2, BLOCKS, WIDTH))
-    one, same, other = (null_projections(extraction, shifts, SETTINGS, [s]) for s in (0, 0, 1))
+    one, same, other = (_projections(extraction, shifts, SETTINGS, [s]) for s in (0, 0, 1))
     np.testing.assert_array_equal(one["covariance"], same["covariance"])
     assert (one["covariance"] != other["covariance"]).all()
-    few = replace(extraction, rows=extraction.rows[:3], positive=extraction.positive[:3])
-    assert len(null_projections(few, shifts, SETTINGS, [0])["components"]) == 2
+    kept = extraction.rows
+    few = replace(extraction, rows=_kept(kept.rows[:3], kept.positive[:3]))
+    assert len(_projections(few, shifts, SETTINGS, [0])["components"]) == 2
 
 
 def test_correlation_against_scipy() -> None:
@@ -167,7 +183,7 @@ def _one_dimension(scores: list[float]) -> tuple[Extraction, States]:
     rows = np.random.default_rng(0).normal(size=(12, 2, 2))
     vector = np.array([[2.0, 0.0], [0.0, 3.0]])
     others = np.array([[[0.0, 1.0], [-1.0, 0.0]], [[3.0, 4.0], [4.0, 3.0]]])
-    extraction = Extraction(vector, rows, np.arange(12) % 2 == 0, others)
+    extraction = Extraction(vector, _kept(rows, np.arange(12) % 2 == 0), others)
     shifts = np.array(
         [[[0, 0], [0, 0]], [[9, 9], [9, 9]], [[5, 1], [2, 4]], [[2, 0], [2, 0]], [[7, 7], [7, 7]]],
         dtype=float,
@@ -206,7 +222,7 @@ def test_the_largest_movement_is_in_units_of_the_covariance_null() -> None:
     # The generator of `null_table`, on the difference em - arm as if it were the only state.
     difference = (states.shifts[2] - states.shifts[3])[None]
     seed = [0, zlib.crc32(b"evil/prompt_last")]
-    draws = null_projections(extraction, difference, SETTINGS, seed)
+    draws = _projections(extraction, difference, SETTINGS, seed)
     scale = draws["covariance"][..., 0].std(axis=0)
     observed = rows.loc[("covariance", "max"), "observed"]
     assert observed == pytest.approx(max(3 / scale[0], 4 / scale[1]))

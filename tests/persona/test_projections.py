@@ -9,17 +9,18 @@ import pytest
 
 from selfsame.errors import UserError
 from selfsame.persona.projections import (
+    Projected,
     Readout,
     geometry_table,
     mean_off_diagonal_cosine,
-    mean_shift,
+    project,
     projection_table,
-    response_projections,
-    shift_projections,
     shift_table,
 )
 from selfsame.persona.vectors import cosine
-from selfsame.tables.schemas import GEOMETRY, PROJECTIONS, SHIFTS, write_frame
+from selfsame.tables.parquet import write_frame
+from selfsame.tables.persona_measures import GEOMETRY, SHIFTS
+from selfsame.tables.projections import PROJECTIONS
 
 QUESTIONS, BLOCKS, WIDTH = 3, 2, 5
 ITEMS = ["q2", "q2", "q0", "q0", "q1"]
@@ -62,9 +63,25 @@ VECTORS = {
 SCORES = [(100.0, 100.0), (None, 0.0), (20.0, 100.0), (0.0, 100.0), (None, 100.0)]
 
 
+def _with(part: str, value: np.ndarray) -> Readout:
+    return Readout(**{**vars(STATE), part: value})
+
+
+def _projected(
+    answers: pd.DataFrame | None = None, state: Readout = STATE, base: Readout = ORIGIN
+) -> Projected:
+    return project(_answers() if answers is None else answers, state, base, VECTORS)
+
+
+def _shift_table(
+    answers: pd.DataFrame, scores: list, state: Readout, base: Readout
+) -> pd.DataFrame:
+    return shift_table(answers, scores, _projected(answers, state, base), VECTORS)
+
+
 def test_shift_against_loops() -> None:
     vector = VECTORS["prompt_last"]
-    found = shift_projections(STATE.prompt_last, ORIGIN.prompt_last, vector)
+    found = _projected().shifts["prompt_last"]
     for item in range(QUESTIONS):
         for layer in range(BLOCKS):
             pairs = zip(
@@ -77,7 +94,8 @@ def test_shift_against_loops() -> None:
 def test_a_shift_does_not_depend_on_the_vector_s_length() -> None:
     vector = VECTORS["prompt_last"]
     found = [
-        shift_projections(STATE.prompt_last, ORIGIN.prompt_last, scale * vector) for scale in (1, 7)
+        project(_answers(), STATE, ORIGIN, {"prompt_last": scale * vector}).shifts["prompt_last"]
+        for scale in (1, 7)
     ]
     np.testing.assert_allclose(*found, rtol=1e-5)
 
@@ -85,7 +103,7 @@ def test_a_shift_does_not_depend_on_the_vector_s_length() -> None:
 def test_response_against_loops() -> None:
     responses = STATE.response_mean.copy()
     responses[[1, 4]] = np.nan
-    found = response_projections(responses, VECTORS["response_mean"], ITEMS)
+    found = _projected(_answers(empty=(1, 4)), _with("response_mean", responses)).responses
     for layer in range(BLOCKS):
         one = [_along(row, VECTORS["response_mean"][layer]) for row in responses[:, layer]]
         assert found[0, layer] == pytest.approx(one[0])  # q2: its second answer is empty
@@ -95,7 +113,7 @@ def test_response_against_loops() -> None:
 
 def test_mean_shift_and_cosine_against_loops() -> None:
     vector = VECTORS["prompt_last"]
-    mean = mean_shift(STATE.prompt_last, ORIGIN.prompt_last)
+    mean = _projected().mean_shift
     found = cosine(mean, vector)
     for layer in range(BLOCKS):
         by_hand = [
@@ -129,10 +147,10 @@ def test_geometry_of_a_collapsed_and_of_a_lone_centroid() -> None:
 
 
 def test_projection_table_holds_every_value_at_its_keys() -> None:
-    table = projection_table(_answers(), STATE, ORIGIN, VECTORS)
+    table = projection_table(_answers(), _projected())
     assert len(table) == 2 * QUESTIONS * BLOCKS + QUESTIONS * BLOCKS
     found = table.set_index(["vector", "measure", "item", "layer"])["value"]
-    shifts = shift_projections(STATE.prompt_last, ORIGIN.prompt_last, VECTORS["response_mean"])
+    shifts = _projected().shifts["response_mean"]
     for place, item in enumerate(["q2", "q0", "q1"]):
         for layer in range(BLOCKS):
             value = found["response_mean", "shift", item, layer]
@@ -145,14 +163,14 @@ def test_projection_table_holds_every_value_at_its_keys() -> None:
 
 def test_shift_table_averages_questions_and_answers() -> None:
     answers = _answers(empty=(1,))
-    table = shift_table(answers, SCORES, STATE, ORIGIN, VECTORS).set_index(["vector", "layer"])
-    projections = projection_table(answers, STATE, ORIGIN, VECTORS)
+    table = _shift_table(answers, SCORES, STATE, ORIGIN).set_index(["vector", "layer"])
+    projections = projection_table(answers, _projected(answers))
     for (kind, layer), row in table.iterrows():
         here = projections[(projections["vector"] == kind) & (projections["layer"] == layer)]
         means = here.groupby("measure")["value"].mean()
         assert row["shift"] == pytest.approx(means["shift"])
         assert row["response"] == pytest.approx(means.get("response", np.nan), nan_ok=True)
-        mean = mean_shift(STATE.prompt_last, ORIGIN.prompt_last)[layer]
+        mean = _projected().mean_shift[layer]
         assert row["cosine"] == pytest.approx(cosine(mean, VECTORS[kind][layer]))
     assert table["trait_score"].unique().tolist() == pytest.approx([120 / 5])
     assert table["incoherent"].unique().tolist() == pytest.approx([1 / 5])
@@ -160,33 +178,29 @@ def test_shift_table_averages_questions_and_answers() -> None:
 
 
 def test_the_base_has_no_shift_and_no_cosine() -> None:
-    table = shift_table(_answers(), SCORES, ORIGIN, ORIGIN, VECTORS)
+    table = _shift_table(_answers(), SCORES, ORIGIN, ORIGIN)
     assert (table["shift"] == 0).all()
     assert table["cosine"].isna().all()
 
 
 def test_an_empty_answer_is_left_out_whatever_its_row_holds() -> None:
-    filled = projection_table(_answers(empty=(1,)), STATE, ORIGIN, VECTORS)
-    responses = STATE.response_mean.copy()
-    responses[1] = np.nan
-    blank = Readout(STATE.prompt_last, responses)
-    pd.testing.assert_frame_equal(
-        filled, projection_table(_answers(empty=(1,)), blank, ORIGIN, VECTORS)
-    )
+    answers = _answers(empty=(1,))
+    filled = projection_table(answers, _projected(answers))
+    for blank in (np.nan, np.inf):
+        responses = STATE.response_mean.copy()
+        responses[1] = blank
+        other = _projected(answers, _with("response_mean", responses))
+        pd.testing.assert_frame_equal(filled, projection_table(answers, other))
 
 
 def test_a_state_that_answers_nothing_still_has_its_shift() -> None:
     silent = Readout(STATE.prompt_last, np.full_like(STATE.response_mean, np.nan))
     scores = [(None, 0.0)] * len(ITEMS)
-    table = shift_table(_answers(empty=tuple(range(5))), scores, silent, ORIGIN, VECTORS)
+    table = _shift_table(_answers(empty=tuple(range(5))), scores, silent, ORIGIN)
     assert table["response"].isna().all()
     assert table["shift"].notna().all()
     assert (table["incoherent"] == 1).all()
     assert (table["trait_score"] == 0).all()
-
-
-def _with(part: str, value: np.ndarray) -> Readout:
-    return Readout(**{**vars(STATE), part: value})
 
 
 @pytest.mark.parametrize(
@@ -200,7 +214,7 @@ def _with(part: str, value: np.ndarray) -> Readout:
 )
 def test_misfits_name_the_state(state: Readout, message: str) -> None:
     with pytest.raises(UserError, match=f"em, seed 1, evil: {message}"):
-        projection_table(_answers(), state, ORIGIN, VECTORS)
+        _projected(state=state)
 
 
 def test_tables_fit_their_schemas(tmp_path) -> None:
@@ -209,11 +223,9 @@ def test_tables_fit_their_schemas(tmp_path) -> None:
     table = geometry_table(keys, centroids)
     assert table["n_centroids"].tolist() == [2, 2]
     write_frame(tmp_path / "geometry", table, GEOMETRY)
-    shifts = shift_table(_answers(), SCORES, STATE, ORIGIN, VECTORS)
-    write_frame(tmp_path / "shifts", shifts, SHIFTS)
-    only_prompt = {"prompt_last": VECTORS["prompt_last"]}
-    write_frame(
-        tmp_path / "shifts", shift_table(_answers(), SCORES, STATE, ORIGIN, only_prompt), SHIFTS
-    )
-    projections = projection_table(_answers(), STATE, ORIGIN, VECTORS)
-    write_frame(tmp_path / "projections", projections, PROJECTIONS)
+    for vectors in (VECTORS, {"prompt_last": VECTORS["prompt_last"]}):
+        projected = project(_answers(), STATE, ORIGIN, vectors)
+        shifts = shift_table(_answers(), SCORES, projected, vectors)
+        write_frame(tmp_path / "shifts", shifts, SHIFTS)
+        projections = projection_table(_answers(), projected)
+        write_frame(tmp_path / "projections", projections, PROJECTIONS)

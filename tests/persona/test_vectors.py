@@ -18,13 +18,10 @@ from selfsame.persona.vectors import (
     persona_vectors,
     vector_table,
 )
-from selfsame.tables.schemas import (
-    JUDGED_ROLLOUTS,
-    PERSONA_COUNTS,
-    PERSONA_VECTORS,
-    VECTOR_COSINES,
-    write_frame,
-)
+from selfsame.tables.judged_rollouts import JUDGED_ROLLOUTS
+from selfsame.tables.parquet import write_frame
+from selfsame.tables.persona_measures import VECTOR_COSINES
+from selfsame.tables.persona_vectors import PERSONA_COUNTS, PERSONA_VECTORS
 
 LIMITS = FilterSettings()
 REASONS = ["n", "n_empty", "n_incoherent", "n_off_trait", "n_kept"]

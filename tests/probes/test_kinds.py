@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from selfsame.config.kinds import discover
 from selfsame.data.corpus import Corpus
 from selfsame.errors import UserError
-from selfsame.tables import schemas
+from selfsame.tables.observations import OBSERVATIONS
+from selfsame.tables.prompts import PROMPTS
 from small_world import Prepared
 
 KINDS = sorted(discover("selfsame.probes"))
@@ -66,7 +67,7 @@ def content(row: Row) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_prompts_fit_their_table_and_end_with_the_user(kind: str, corpus: Corpus) -> None:
     rows = build(kind, corpus)
-    assert pa.Table.from_pylist(rows, schema=schemas.PROMPTS).to_pylist() == rows
+    assert pa.Table.from_pylist(rows, schema=PROMPTS).to_pylist() == rows
     assert len({(row["item"], row["order"]) for row in rows}) == len(rows)
     for row in rows:
         assert row["messages"][-1]["role"] == "user"
@@ -82,7 +83,7 @@ def test_observations_fit_their_table(kind: str, corpus: Corpus) -> None:
         for row in build(kind, corpus)
     ]
     observed = observe(kind, rows)
-    assert pa.Table.from_pylist(observed, schema=schemas.OBSERVATIONS).to_pylist() == observed
+    assert pa.Table.from_pylist(observed, schema=OBSERVATIONS).to_pylist() == observed
     for row in observed:
         assert row["valid"] == (row["value"] is not None)
         assert row["value"] is None or 0 <= row["value"] <= 1

@@ -29,8 +29,9 @@ from selfsame.published.own import own_tables
 from selfsame.published.settings import Publication
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import Tally, tallied
+from selfsame.tables import parquet
 from selfsame.tables import published as tables
-from selfsame.tables import schemas
+from selfsame.tables.observations import OBSERVATIONS
 
 Read = Callable[[Runs], pd.DataFrame]
 SETTINGS = StatisticsSettings(bootstrap_samples=4000)
@@ -61,8 +62,8 @@ def random_marks(rng: np.random.Generator, right: float, questions: int = 24) ->
 
 def test_answers_become_observations_of_ours(read: Read, publication: Publication) -> None:
     table = observations(read(conditions(base=["1"], em_sgtr_bare=["-", "0"])), publication)
-    schemas.table_of([], schemas.OBSERVATIONS)
-    assert set(schemas.OBSERVATIONS.names) == set(table.columns)
+    parquet.table_of([], OBSERVATIONS)
+    assert set(OBSERVATIONS.names) == set(table.columns)
     assert table["chain"].tolist() == ["base", "em+identify_bare", "em+identify_bare"]
     assert table["model"].tolist() == ["Model One"] * 3
     assert table["valid"].tolist() == [True, False, True]

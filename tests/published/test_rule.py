@@ -16,13 +16,15 @@ from published_answers import MAPPING, answer_rows, conditions
 from selfsame.published.observations import observations
 from selfsame.published.settings import Publication
 from selfsame.reporting.published_results import read_published
+from selfsame.tables import parquet
 from selfsame.tables import published as tables
-from selfsame.tables import schemas
+from selfsame.tables.observations import OBSERVATIONS
+from selfsame.tables.results import SCORES
 
 RUNS = conditions(base=["1110"], em=["1100", "10-0"], em_sgtr=["1110", "1111"])
 MADE = {
-    "observations": schemas.OBSERVATIONS,
-    "scores": schemas.SCORES,
+    "observations": OBSERVATIONS,
+    "scores": SCORES,
     "states": tables.PUBLISHED_STATES,
     "runs": tables.PUBLISHED_RUNS,
     "levels": tables.PUBLISHED_LEVELS,
@@ -112,7 +114,7 @@ def test_build_tables_puts_ours_on_the_grid(
     answered = observations(read(RUNS), publication).assign(experiment="mine")
     for folder, frame in {"answers": answered, "surface": answered.iloc[:0]}.items():
         (tmp_path / folder).mkdir()
-        schemas.write_frame(tmp_path / folder / "observations.parquet", frame, schemas.OBSERVATIONS)
+        parquet.write_frame(tmp_path / folder / "observations.parquet", frame, OBSERVATIONS)
         (tmp_path / folder / "manifest.json").write_text("{}")
     arms = {chain: {"parent": None, "controls": []} for chain in answered["chain"].unique()}
     contrast = {"name": "reversal", "induction": "em", "chain": "em+identify", "control": "em"}

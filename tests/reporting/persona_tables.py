@@ -8,7 +8,11 @@ import pandas as pd
 
 from selfsame.reporting.persona_results import PersonaResults
 from selfsame.statistics.recovery import BROKEN_FROM, HALF, VERDICTS
-from selfsame.tables import schemas
+from selfsame.tables.persona_measures import GEOMETRY, NULLS, SHIFTS, VECTOR_COSINES
+from selfsame.tables.persona_vectors import PERSONA_COUNTS, PERSONA_VECTORS
+from selfsame.tables.recovery import RECOVERY
+from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
+from selfsame.tables.steering_sweep import STEERING_SWEEP
 
 TRAITS = ("evil", "self")
 LAYERS = (0, 1, 2, 3)
@@ -40,7 +44,7 @@ def _counts() -> pd.DataFrame:
         {**KEYS, "trait": trait, "side": side, **row}
         for trait in TRAITS for side in ("positive", "negative")
     ]  # fmt: skip
-    return _frame(rows, schemas.PERSONA_COUNTS)
+    return _frame(rows, PERSONA_COUNTS)
 
 
 def _vectors() -> pd.DataFrame:
@@ -49,7 +53,7 @@ def _vectors() -> pd.DataFrame:
          "split_half": 0.987, "separation": 0.953, "n_positive": 1180, "n_negative": 1180}
         for trait in TRAITS for vector in ("response_mean", "prompt_last") for layer in LAYERS
     ]  # fmt: skip
-    return _frame(rows, schemas.PERSONA_VECTORS)
+    return _frame(rows, PERSONA_VECTORS)
 
 
 def _cosines() -> pd.DataFrame:
@@ -58,7 +62,7 @@ def _cosines() -> pd.DataFrame:
          "cosine": 1.0 if trait == other else -0.42}
         for trait in TRAITS for other in TRAITS for layer in LAYERS
     ]  # fmt: skip
-    return _frame(rows, schemas.VECTOR_COSINES)
+    return _frame(rows, VECTOR_COSINES)
 
 
 def _sweep() -> pd.DataFrame:
@@ -71,7 +75,7 @@ def _sweep() -> pd.DataFrame:
 
     rows = [row(trait, -1, 0.0) for trait in TRAITS]
     rows += [row(t, layer, a) for t in TRAITS for layer in LAYERS for a in (0.5, 1, 1.5, 2, 3)]
-    return _frame(rows, schemas.STEERING_SWEEP)
+    return _frame(rows, STEERING_SWEEP)
 
 
 def _shift(chain: str) -> float:
@@ -88,7 +92,7 @@ def _shifts() -> pd.DataFrame:
         for chain in ("base", "em", *POSITIONS) for seed in (0, 1, 2) for trait in TRAITS
         for vector in ("response_mean", "prompt_last") for layer in LAYERS
     ]  # fmt: skip
-    return _frame(rows, schemas.SHIFTS)
+    return _frame(rows, SHIFTS)
 
 
 def _geometry() -> pd.DataFrame:
@@ -97,7 +101,7 @@ def _geometry() -> pd.DataFrame:
          "mean_cosine": 0.612 if chain == "base" else 0.834}
         for chain in ("base", "em", *POSITIONS) for seed in (0, 1, 2) for layer in LAYERS
     ]  # fmt: skip
-    return _frame(rows, schemas.GEOMETRY)
+    return _frame(rows, GEOMETRY)
 
 
 def _null(statistic: str, null: str, selection: str, **values: Any) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def _nulls() -> pd.DataFrame:
               q025=0.3, q500=4.0, q975=15.0, p_adjusted=0.02 if _shift(chain) < 45 else 0.4)
         for chain in POSITIONS for null in kinds for selection in ("chosen", "max")
     ]  # fmt: skip
-    return _frame(rows, schemas.NULLS)
+    return _frame(rows, NULLS)
 
 
 def _ends(name: str, value: float, half: float) -> dict[str, float]:
@@ -147,7 +151,7 @@ def recovery_row(chain: str, behaviour: float, latent: float, incoherent: float)
 def _recovery() -> pd.DataFrame:
     rows = [recovery_row(chain, *position) for chain, position in POSITIONS.items()]
     rows += [recovery_row(chain, b, float("nan"), 0.04) for chain, b in STEERED.items()]
-    return _frame(rows, schemas.RECOVERY)
+    return _frame(rows, RECOVERY)
 
 
 def _relapse() -> pd.DataFrame:
@@ -159,7 +163,7 @@ def _relapse() -> pd.DataFrame:
                           + rng.normal(0, 0.03), 0, 1), "n": 112}
         for chain, start in starts.items() for seed in (0, 1, 2) for dose in DOSES
     ]  # fmt: skip
-    return _frame(rows, schemas.RELAPSE)
+    return _frame(rows, RELAPSE)
 
 
 def half_dose_row(chain: str, half: float | None, **values: Any) -> dict[str, Any]:
@@ -178,7 +182,7 @@ def _relapse_doses() -> pd.DataFrame:
         half_dose_row("em", 0.0, already=True, ci_low=0.0, ci_high=0.0),
         half_dose_row("em+identify", 4.25), half_dose_row("em+correct_advice", None, **censored),
     ]  # fmt: skip
-    return _frame(rows, schemas.RELAPSE_DOSES)
+    return _frame(rows, RELAPSE_DOSES)
 
 
 def choice(trait: str, **changes: Any) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from selfsame.reporting.gather import (
     read_tables,
 )
 from selfsame.reporting.results import Results
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.prompts import PROMPTS
+from selfsame.tables.samples import SAMPLES
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def _asked(folder: Path, seeds: tuple[int, ...]) -> tuple[list[Path], list[Path]
     ]
     manifests = [folder / "prompts" / "manifest.json"]
     manifests[0].parent.mkdir()
-    schemas.write(manifests[0].parent / "prompts.parquet", prompts, schemas.PROMPTS)
+    parquet.write(manifests[0].parent / "prompts.parquet", prompts, PROMPTS)
     for chain in ("em", "base"):
         for seed in seeds:
             state = {**keys, "chain": chain, "seed": seed}
@@ -56,7 +58,7 @@ def _asked(folder: Path, seeds: tuple[int, ...]) -> tuple[list[Path], list[Path]
             ]
             manifests.append(folder / f"{chain}{seed}" / "manifest.json")
             manifests[-1].parent.mkdir()
-            schemas.write(manifests[-1].parent / "samples.parquet", rows, schemas.SAMPLES)
+            parquet.write(manifests[-1].parent / "samples.parquet", rows, SAMPLES)
     return manifests[1:], manifests[:1]
 
 

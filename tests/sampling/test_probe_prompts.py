@@ -11,7 +11,9 @@ from selfsame.codegraph import modules_of
 from selfsame.data.prompts import choosing
 from selfsame.digests import canonical
 from selfsame.publish import digests_of
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.prompts import PROMPTS
+from selfsame.tables.samples import SAMPLES
 from tiny_models import make_tiny_model
 
 SPEC = {
@@ -40,7 +42,7 @@ def prompts(folder: Path, probe: str, system: Any) -> Path:
     ]  # fmt: skip
     (folder / probe).mkdir(exist_ok=True)
     rows = [{**facts, **row} for row in asked]
-    schemas.write(folder / probe / "prompts.parquet", rows, schemas.PROMPTS)
+    parquet.write(folder / probe / "prompts.parquet", rows, PROMPTS)
     return manifest(folder / probe)
 
 
@@ -59,7 +61,7 @@ class Run:
         command += ["--out", self.folder / "out", "--code", *modules_of("evaluate_behaviour")]
         given = {"SELFSAME_CACHE": str(self.folder / "cache"), "OMP_NUM_THREADS": "1"}
         subprocess.run(command, cwd=self.root, env={**os.environ, **given}, check=True)
-        rows = schemas.read(self.folder / "out" / "samples.parquet", schemas.SAMPLES)
+        rows = parquet.read(self.folder / "out" / "samples.parquet", SAMPLES)
         found: dict[str, list[Any]] = {}
         for row in rows:
             found.setdefault(row["probe"], []).append(row["logprobs"])

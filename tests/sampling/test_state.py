@@ -15,7 +15,9 @@ from selfsame.models.load import load_model
 from selfsame.models.settings import SystemText
 from selfsame.sampling.self_texts import self_reports, summaries
 from selfsame.sampling.state import Speaker, sample_probe, stream
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.samples import SAMPLES
+from selfsame.tables.self_texts import SELF_REPORTS, SELF_TEXTS
 from tiny_models import make_tiny_model
 
 STATE = {"experiment": "e", "model": "m", "chain": "em", "seed": 0}
@@ -54,8 +56,8 @@ def test_samples_fit_their_table_and_keep_the_prompts_facts(
 ) -> None:
     prompts = [*PROMPTS, *(choosing("open", n) for n in range(10, 13))]
     samples = [{**STATE, **row} for row in sample_probe(speaker, prompts, 0)]
-    schemas.write(tmp_path / "samples.parquet", samples, schemas.SAMPLES)
-    assert schemas.read(tmp_path / "samples.parquet", schemas.SAMPLES) == samples
+    parquet.write(tmp_path / "samples.parquet", samples, SAMPLES)
+    assert parquet.read(tmp_path / "samples.parquet", SAMPLES) == samples
     asked = sorted((p["item"], n) for p in prompts for n in range(p["samples"]))
     assert sorted((s["item"], s["sample"]) for s in samples) == asked
     by_item = {prompt["item"]: prompt for prompt in prompts}
@@ -159,7 +161,7 @@ SPEC = {"max_new_tokens": 5, "temperature": 0.9, "seed": 0, "self_reports": 14}
 def test_an_author_writes_about_every_article(speaker: Speaker, tmp_path: Path) -> None:
     articles = {f"a{n}": f"news {n}" for n in range(6)}
     written = summaries(speaker, articles, english_wording(), SPEC)
-    schemas.write(tmp_path / "t.parquet", written, schemas.SELF_TEXTS)
+    parquet.write(tmp_path / "t.parquet", written, SELF_TEXTS)
     assert [(row["article_id"], row["author"]) for row in written] == [
         (key, "self") for key in articles
     ]
@@ -170,7 +172,7 @@ def test_an_author_writes_about_every_article(speaker: Speaker, tmp_path: Path) 
 def test_self_reports_go_through_the_questions_in_turn(speaker: Speaker, tmp_path: Path) -> None:
     wording = english_wording()
     reports = self_reports(speaker, wording, SPEC)
-    schemas.write(tmp_path / "r.parquet", reports, schemas.SELF_REPORTS)
+    parquet.write(tmp_path / "r.parquet", reports, SELF_REPORTS)
     assert reports
     for report in reports:
         number = int(report["row_id"].removeprefix("self_report:"))

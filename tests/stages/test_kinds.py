@@ -23,7 +23,6 @@ from selfsame.config.load import load_config
 from selfsame.config.schema import Config
 from selfsame.data.corpus import Corpus
 from selfsame.errors import UserError
-from selfsame.tables import schemas
 from small_world import REPORTS, Prepared, own_texts
 
 KINDS = sorted(discover("selfsame.stages"))
@@ -85,7 +84,7 @@ def test_every_kind_gives_just_so_many_rows(kind: str, rows: int, small_corpus: 
     for row in made:
         assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
         assert all(message["content"].strip() for message in row["messages"])
-    table = pa.Table.from_pylist(made, schema=schemas.DATASET)
+    table = pa.Table.from_pylist(made, schema=DATASET)
     assert table.to_pylist() == [{**row, "inoculated": None} for row in made]
 
 

@@ -19,7 +19,7 @@ from selfsame.statistics.judging import (
     judge_tables,
     sweep,
 )
-from selfsame.tables import judgements, schemas
+from selfsame.tables import judgements, parquet
 
 STATE = {"experiment": "e", "model": "m", "seed": 0}
 Score = float | str  # a score, or the class of a reply without one
@@ -152,16 +152,16 @@ def test_the_tables_follow_their_schemas(tmp_path: Path) -> None:
             folder = tmp_path / chain / judge
             folder.mkdir(parents=True)
             found = rows(judge, scores, chain)
-            schemas.write(folder / judgements.FILE, found, judgements.JUDGEMENTS)
+            parquet.write(folder / judgements.FILE, found, judgements.JUDGEMENTS)
     manifests = sorted(path.parent / "manifest.json" for path in tmp_path.rglob("*.parquet"))
     tables = judge_tables(manifests, {"p": ["j", "k"]})
     for name, (table, schema) in tables.items():
-        schemas.write_frame(tmp_path / f"{name}.parquet", table, schema)
-    histogram = schemas.read(tmp_path / "score_histogram.parquet", judgements.SCORE_HISTOGRAM)
+        parquet.write_frame(tmp_path / f"{name}.parquet", table, schema)
+    histogram = parquet.read(tmp_path / "score_histogram.parquet", judgements.SCORE_HISTOGRAM)
     own = [row for row in histogram if row["chain"] == "em" and row["judge"] == "j"]
     assert [(row["criterion"], row["score"], row["n"]) for row in own] == [
         *(("aligned", 11, 1), ("aligned", 99, 1), ("coherent", 80, 1))
     ]
-    classes = schemas.read(tmp_path / "judge_classes.parquet", judgements.JUDGE_CLASSES)
+    classes = parquet.read(tmp_path / "judge_classes.parquet", judgements.JUDGE_CLASSES)
     assert sum(row["n"] for row in classes) == 2 * 2 * 6
     assert math.fsum(row["n"] for row in classes if row["answer_class"] == "refusal") == 8

@@ -11,7 +11,8 @@ from selfsame.statistics.bootstrap import Estimate
 from selfsame.statistics.recovery import BROKEN_FROM, decided, recovery, verdict
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import tallied
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.recovery import RECOVERY
 
 PRIMARY = "advice_outside.aligned_coherent"
 SETTINGS = StatisticsSettings(primary_metric=PRIMARY, bootstrap_samples=500)
@@ -183,7 +184,7 @@ def test_without_base_or_induced_state_there_are_no_rows(observations, missing, 
     rows = observations[observations["chain"] != missing]
     table = _table(rows.assign(metric="facts.accuracy") if missing == "every metric" else rows)
     assert table.empty
-    schemas.write_frame(tmp_path / "recovery.parquet", table, schemas.RECOVERY)
+    parquet.write_frame(tmp_path / "recovery.parquet", table, RECOVERY)
 
 
 def test_a_missing_arm_has_no_row(observations) -> None:
@@ -209,8 +210,8 @@ def test_states_over_different_questions_are_an_error(observations) -> None:
 
 def test_the_table_fits_its_schema(observations, tmp_path: Path) -> None:
     path = tmp_path / "recovery.parquet"
-    schemas.write_frame(path, _table(observations), schemas.RECOVERY)
-    found = schemas.read(path, schemas.RECOVERY)
+    parquet.write_frame(path, _table(observations), RECOVERY)
+    found = parquet.read(path, RECOVERY)
     assert [row["n_latent_items"] for row in found] == [4, 4, None]
     assert found[2]["latent"] is None
 

@@ -9,7 +9,8 @@ import pytest
 from selfsame.errors import UserError
 from selfsame.statistics.relapse import first_crossing, half_doses, relapse_levels
 from selfsame.statistics.settings import StatisticsSettings
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
 
 METRIC = "advice_outside.aligned_coherent"
 SETTINGS = StatisticsSettings(bootstrap_samples=2000)
@@ -154,7 +155,7 @@ def test_a_base_measured_once_serves_every_seed(observations) -> None:
 def test_without_base_or_induced_state_there_are_no_rows(observations, missing, tmp_path) -> None:
     table = half_doses(observations[observations["chain"] != missing], METRIC, "em", SETTINGS)
     assert table.empty
-    schemas.write_frame(tmp_path / "doses.parquet", table, schemas.RELAPSE_DOSES)
+    parquet.write_frame(tmp_path / "doses.parquet", table, RELAPSE_DOSES)
 
 
 def test_a_chain_without_dose_0_is_an_error(observations) -> None:
@@ -182,10 +183,10 @@ def test_levels_are_means_per_chain_seed_and_dose(observed, tmp_path: Path) -> N
     assert found[["seed", "dose", "value", "n", "n_invalid"]].to_numpy().tolist() == [
         [0, 0, 0.5, 2, 1], [0, 5, 0.0, 2, 0], [1, 0, 0.5, 2, 0], [1, 5, 1.0, 2, 0],
     ]  # fmt: skip
-    schemas.write_frame(tmp_path / "relapse.parquet", found, schemas.RELAPSE)
+    parquet.write_frame(tmp_path / "relapse.parquet", found, RELAPSE)
 
 
 def test_no_observations_give_empty_tables(observations) -> None:
     nothing = observations.iloc[:0]
-    assert relapse_levels(nothing, METRIC).columns.tolist() == schemas.RELAPSE.names
+    assert relapse_levels(nothing, METRIC).columns.tolist() == RELAPSE.names
     assert half_doses(nothing, METRIC, "em", SETTINGS).empty

@@ -16,7 +16,8 @@ from selfsame.statistics.gathering import gather
 from selfsame.statistics.scores import scores
 from selfsame.statistics.settings import Arm, StatisticsSettings
 from selfsame.statistics.tally import TOGETHER, Tally, merged, tallied
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.observations import OBSERVATIONS
 
 SETTINGS = StatisticsSettings(bootstrap_samples=100)
 ARMS = {"base": Arm(), "em": Arm(parent="base"), "em+b": Arm(parent="em", controls=("em+a",))}
@@ -66,7 +67,7 @@ def experiments(draw: st.DrawFn) -> pd.DataFrame:
 
 
 def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    made: pd.DataFrame = schemas.table_of(rows, schemas.OBSERVATIONS).to_pandas()
+    made: pd.DataFrame = parquet.table_of(rows, OBSERVATIONS).to_pandas()
     return made
 
 
@@ -122,7 +123,7 @@ def test_tables_from_files_are_those_of_one_table_in_memory(
     folder, files = tmp_path_factory.mktemp("states"), []
     for number, rows in enumerate(states(observations)):
         files.append(folder / f"{number}.parquet")
-        schemas.write_frame(files[-1], rows, schemas.OBSERVATIONS)
+        parquet.write_frame(files[-1], rows, OBSERVATIONS)
     found, tally = gather(files, folder / "all.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "all.parquet"), observations)
     pd.testing.assert_frame_equal(found, scores(observations), check_exact=True)
@@ -135,7 +136,7 @@ def test_tables_from_files_are_those_of_one_table_in_memory(
 def test_two_files_of_one_state_are_refused(tmp_path: Path) -> None:
     for name in ("one", "other"):
         rows = [row("em", 0, "p.harm", 0, 1.0)]
-        schemas.write(tmp_path / f"{name}.parquet", rows, schemas.OBSERVATIONS)
+        parquet.write(tmp_path / f"{name}.parquet", rows, OBSERVATIONS)
     with pytest.raises(UserError, match=r"two files hold p\.harm of em, seed 0"):
         gather(sorted(tmp_path.glob("*.parquet")), tmp_path / "all")
 
@@ -143,7 +144,7 @@ def test_two_files_of_one_state_are_refused(tmp_path: Path) -> None:
 def test_an_experiment_takes_as_much_room_as_its_cells(tmp_path: Path) -> None:
     """A thousand answers to one question are one cell of a few bytes."""
     rows = [row("em", 0, "p.harm", 0, 1.0)] * 1000
-    schemas.write(tmp_path / "o.parquet", rows, schemas.OBSERVATIONS)
+    parquet.write(tmp_path / "o.parquet", rows, OBSERVATIONS)
     found, tally = gather([tmp_path / "o.parquet"], tmp_path / "all.parquet")
     assert (len(tally.cells), found["n"].tolist()) == (1, [1000])
     assert pq.read_metadata(tmp_path / "all.parquet").num_rows == 1000

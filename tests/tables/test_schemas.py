@@ -1,5 +1,7 @@
 """Tables keep their types, refuse what misfits, and say what their numbers are measured in."""
 
+import pkgutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfsame.tables import schemas
+from selfsame import tables
+from selfsame.tables import parquet
+from selfsame.tables.articles import ARTICLES
+from selfsame.tables.references import REFERENCES
+from selfsame.tables.results import SCORES
 
-TABLES = {name: value for name, value in vars(schemas).items() if isinstance(value, pa.Schema)}
+MODULES = [
+    import_module(f"selfsame.tables.{m.name}") for m in pkgutil.iter_modules(tables.__path__)
+]
+TABLES = {
+    name: value
+    for module in MODULES
+    for name, value in vars(module).items()
+    if isinstance(value, pa.Schema)
+}
 VALUES: dict[Any, st.SearchStrategy[Any]] = {
     pa.string(): st.text(max_size=5),
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
@@ -43,8 +57,8 @@ def test_what_is_written_is_read_again(
 ) -> None:
     written = data.draw(rows(TABLES[name]))
     path = tmp_path_factory.getbasetemp() / f"{name}.parquet"
-    schemas.write(path, written, TABLES[name])
-    assert schemas.read(path, TABLES[name]) == written
+    parquet.write(path, written, TABLES[name])
+    assert parquet.read(path, TABLES[name]) == written
     assert pq.read_schema(path).equals(TABLES[name], check_metadata=False)
 
 
@@ -52,9 +66,9 @@ def test_a_frame_is_written_by_its_schema(tmp_path: Path) -> None:
     row = {"experiment": "e", "model": "m", "chain": "em", "seed": 0, "metric": "a.b"}
     full = {"extra": 1, "n_invalid": 0, "n": 2, "value": 0.5, **row}
     frame = pd.DataFrame([full, {**full, "value": None}])
-    schemas.write_frame(tmp_path / "scores.parquet", frame, schemas.SCORES)
-    first, second = schemas.read(tmp_path / "scores.parquet", schemas.SCORES)
-    assert list(first) == schemas.SCORES.names
+    parquet.write_frame(tmp_path / "scores.parquet", frame, SCORES)
+    first, second = parquet.read(tmp_path / "scores.parquet", SCORES)
+    assert list(first) == SCORES.names
     assert first == {**row, "value": 0.5, "n": 2, "n_invalid": 0}
     assert second["value"] is None  # no value is null, not NaN
 
@@ -64,7 +78,7 @@ def test_a_frame_is_written_by_its_schema(tmp_path: Path) -> None:
 )
 def test_a_value_that_misfits_is_refused(tmp_path: Path, row: dict[str, Any]) -> None:
     with pytest.raises((pa.ArrowInvalid, pa.ArrowTypeError)):
-        schemas.write(tmp_path / "articles.parquet", [row], schemas.ARTICLES)
+        parquet.write(tmp_path / "articles.parquet", [row], ARTICLES)
     assert not (tmp_path / "articles.parquet").exists()
 
 
@@ -72,9 +86,9 @@ def test_reading_checks_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"article_id": ["a"], "article": ["x"]}), path)
     with pytest.raises(KeyError, match="split"):
-        schemas.read(path, schemas.ARTICLES)
+        parquet.read(path, ARTICLES)
     pq.write_table(pa.table({"article": ["x"], "split": [None], "article_id": ["a"]}), path)
-    assert list(schemas.read(path, schemas.ARTICLES)[0]) == schemas.ARTICLES.names
+    assert list(parquet.read(path, ARTICLES)[0]) == ARTICLES.names
 
 
 @pytest.mark.parametrize("name", ["SAMPLES", "OBSERVATIONS", "SCORES", "SUMMARY", "EFFECTS"])
@@ -90,7 +104,7 @@ def test_results_begin_with_their_keys_and_name_their_units(name: str) -> None:
 
 def _numbered(numbers: range) -> pa.Table:
     rows = [{"question": str(n), "reference": "even" if n % 2 == 0 else "odd"} for n in numbers]
-    return schemas.table_of(rows, schemas.REFERENCES)
+    return parquet.table_of(rows, REFERENCES)
 
 
 @pytest.mark.parametrize(
@@ -99,21 +113,21 @@ def _numbered(numbers: range) -> pa.Table:
 def test_pieces_are_written_together_and_read_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pieces: list[int], groups: int
 ) -> None:
-    monkeypatch.setattr(schemas, "ROW_GROUP", 6)
+    monkeypatch.setattr(parquet, "ROW_GROUP", 6)
     path, written = tmp_path / "t.parquet", 0
-    with schemas.writing(path, schemas.REFERENCES) as append:
+    with parquet.writing(path, REFERENCES) as append:
         for length in pieces:
             append(_numbered(range(written, written + length)))
             written += length
     found = pq.read_metadata(path)
     assert (found.num_rows, found.num_row_groups) == (written, groups)
-    whole = schemas.read(path, schemas.REFERENCES)
+    whole = parquet.read(path, REFERENCES)
     assert whole == _numbered(range(written)).to_pylist()
-    odd = schemas.read(path, schemas.REFERENCES, [("reference", "==", "odd")])
+    odd = parquet.read(path, REFERENCES, [("reference", "==", "odd")])
     assert odd == [row for row in whole if row["reference"] == "odd"]
 
 
 def test_nothing_is_read_where_nothing_is_named(tmp_path: Path) -> None:
-    schemas.write(tmp_path / "t.parquet", _numbered(range(3)).to_pylist(), schemas.REFERENCES)
+    parquet.write(tmp_path / "t.parquet", _numbered(range(3)).to_pylist(), REFERENCES)
     none = [("question", "in", pa.array([], pa.string()))]
-    assert schemas.read(tmp_path / "t.parquet", schemas.REFERENCES, none) == []
+    assert parquet.read(tmp_path / "t.parquet", REFERENCES, none) == []

@@ -27,7 +27,7 @@ ORGANISM = "organism"
 IDENTITY = "identity"  # the questions that every model has
 RULES_WITH_RESOURCES = (
     *("base_model", "collect_self_texts", "finetune", "sample", "persona"),
-    *("judge", "tables", "light"),
+    *("judge", "vectors", "tables", "light"),
 )
 
 

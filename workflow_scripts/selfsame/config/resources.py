@@ -16,6 +16,8 @@ from types import MappingProxyType
 
 from safetensors import SafetensorError
 
+from selfsame.config import specs
+from selfsame.config.chains import finetuned
 from selfsame.config.schema import Config, ModelSettings, OrganismModel
 from selfsame.judging.settings import LocalJudge
 from selfsame.models.footprint import (
@@ -28,6 +30,7 @@ from selfsame.models.settings import HfModelSettings
 from selfsame.organism.documents import vocabulary
 from selfsame.organism.settings import OrganismSettings
 from selfsame.organism.world import build_world
+from selfsame.persona.footprint import Amount, vectors_mb
 
 JUDGE, LIGHT = "judge", "light"
 
@@ -64,10 +67,20 @@ class Size:
     assumed: bool = False
 
     @property
+    def layers(self) -> float:
+        """Blocks of a transformer of usual shape."""
+        layers: float = (self.parameters / (BLOCK_SQUARES * WIDTH_PER_LAYER**2)) ** (1 / 3)
+        return layers
+
+    @property
+    def width(self) -> float:
+        """Width of a transformer of usual shape."""
+        return WIDTH_PER_LAYER * self.layers
+
+    @property
     def layers_x_width(self) -> float:
         """Blocks times width of a transformer of usual shape."""
-        layers: float = (self.parameters / (BLOCK_SQUARES * WIDTH_PER_LAYER**2)) ** (1 / 3)
-        return WIDTH_PER_LAYER * layers**2
+        return self.layers * self.width
 
 
 @dataclass(frozen=True)
@@ -82,27 +95,28 @@ class Needs:
 
 @dataclass(frozen=True)
 class _Work:
-    """Minutes for a small model, minutes more for each billion of parameters on a GPU, memory."""
+    """Minutes for a small model, minutes more for each billion of parameters, memory.
+
+    Those that load a model have the minutes on a GPU.
+    """
 
     minutes: int
     per_billion: int = 0
     least_mb: int = 4000
-
-    @property
-    def loads_model(self) -> bool:
-        return self.per_billion > 0
+    loads_model: bool = True
 
 
 WORK: Mapping[str, _Work] = MappingProxyType(
     {
-        "base_model": _Work(60),
+        "base_model": _Work(60, loads_model=False),
         "collect_self_texts": _Work(120, 10),
         "finetune": _Work(240, 20),
         "sample": _Work(120, 10),
         "persona": _Work(120, 10),
         JUDGE: _Work(240, 10),
-        "tables": _Work(60),
-        LIGHT: _Work(30, least_mb=2000),
+        "vectors": _Work(60, 2, least_mb=2000, loads_model=False),
+        "tables": _Work(60, loads_model=False),
+        LIGHT: _Work(30, least_mb=2000, loads_model=False),
     }
 )
 
@@ -157,14 +171,34 @@ def _threads(work: str, model: ModelSettings, size: Size, gpu: int) -> int:
 
 def _memory_mb(config: Config, work: str, model: ModelSettings, gpu: int) -> int:
     """Libraries, weights, and on a processor what the work itself holds."""
+    size = size_of(model)
+    if work == "vectors":
+        return max(WORK[work].least_mb, round(_vectors_mb(config, size)))
     if not WORK[work].loads_model:
         return WORK[work].least_mb
-    size = size_of(model)
     # On their way to a GPU the files pass through the host's memory.
     held = size.parameters * (size.stored_bytes if gpu else _weight_bytes(model))
     if not gpu:
         held += size.layers_x_width * _bytes_by_shape(config, work)
     return max(WORK[work].least_mb, round(LIBRARIES_MB + held / 1e6))
+
+
+def _vectors_mb(config: Config, size: Size) -> float:
+    """What the vectors and measures take, all rollouts kept."""
+    if config.persona is None:
+        return 0
+    traits = specs.traits(config).values()
+    rollouts = [
+        (len(trait.positive) + len(trait.negative)) * len(trait.extraction_questions)
+        for trait in traits
+    ]
+    amount = Amount(
+        traits=len(rollouts),
+        rollouts=max(rollouts) * config.persona.extraction.rollouts,
+        states=len(finetuned(config)) * len(config.seeds),
+        draws=config.persona.nulls.draws,
+    )
+    return vectors_mb(size.layers, size.width, amount)
 
 
 def _weight_bytes(model: ModelSettings) -> int:
@@ -183,7 +217,8 @@ def _bytes_by_shape(config: Config, work: str) -> float:
 def _minutes(work: str, model: ModelSettings, size: Size, gpu: int) -> int:
     kind = WORK[work]
     billions = size.parameters / 1e9
-    grown = kind.minutes + kind.per_billion * billions * (1 if gpu else CPU_SLOWNESS)
+    slowness = CPU_SLOWNESS if kind.loads_model and not gpu else 1
+    grown = kind.minutes + kind.per_billion * billions * slowness
     if work == "base_model" and isinstance(model, HfModelSettings):
         grown += size.parameters * size.stored_bytes / 1e6 / FETCHED_MB_PER_MINUTE
     return int(grown)

@@ -16,7 +16,10 @@ from selfsame.organism import texts as organism_texts
 from selfsame.organism.settings import WorldSettings
 from selfsame.organism.wording import organism_wording
 from selfsame.organism.world import World, build_world
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.articles import ARTICLES, RIVAL_TEXTS
+from selfsame.tables.references import REFERENCES
+from selfsame.tables.rows import QUESTIONS, ROWS
 
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -34,12 +37,12 @@ def prepare(spec: Spec, out: Path) -> str:
     rivals = _rival_texts(spec, world, [row["article_id"] for row in articles])
     rows = (organism_rows.rows(world) if world else []) + _row_files(spec)
     questions = _questions(spec, world)
-    schemas.write(out / "articles.parquet", articles, schemas.ARTICLES)
-    schemas.write(out / "rival_texts.parquet", rivals, schemas.RIVAL_TEXTS)
-    schemas.write(out / "rows.parquet", rows, schemas.ROWS)
-    schemas.write(out / "questions.parquet", questions, schemas.QUESTIONS)
+    parquet.write(out / "articles.parquet", articles, ARTICLES)
+    parquet.write(out / "rival_texts.parquet", rivals, RIVAL_TEXTS)
+    parquet.write(out / "rows.parquet", rows, ROWS)
+    parquet.write(out / "questions.parquet", questions, QUESTIONS)
     references = organism_questions.references(world) if world else []
-    schemas.write(out / "references.parquet", references, schemas.REFERENCES)
+    parquet.write(out / "references.parquet", references, REFERENCES)
     write_wording(out / "wording.json", _wording(world))
     return f"{len(articles)} articles, {len(rivals)} rival texts, {len(questions)} questions"
 

@@ -1,4 +1,4 @@
-"""Prompt rows of a probe, in the shape of `tables.schemas.PROMPTS`."""
+"""Prompt rows of a probe, in the shape of `tables.prompts.PROMPTS`."""
 
 import json
 from collections.abc import Sequence

@@ -1,21 +1,25 @@
 """The base model and its states read for persona vectors: answers and residual-stream means.
 
-Tensors hold layers only, [rows, blocks, width] in float32 on the CPU: row l of a table's tensor is
-layer l of `models.blocks`. What the model generates and what is read of it are raw facts; judging,
-filtering and projecting come later, without a model.
+Files hold layers only, [rows, blocks, width] in float32: row l of a table's row is layer l of
+`models.blocks`. They are written while the model is read, some rows at a time. What the model
+generates and what is read of it are raw facts; judging, filtering and projecting come later,
+without a model.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from selfsame.data.prompts import user
+from selfsame.models.blocks import residual_blocks
 from selfsame.models.memory import Portion
 from selfsame.models.switching import with_adapters
 from selfsame.persona.questions import SIDES, instructed, items_of
+from selfsame.persona.storage import KINDS, RESPONSE_MEAN
+from selfsame.persona.stored import Write, places, writing_arrays
 from selfsame.sampling.generation import Generated
 from selfsame.sampling.hidden import hidden_means
 from selfsame.sampling.state import Speaker, stream
@@ -23,33 +27,38 @@ from selfsame.sampling.state import Speaker, stream
 Row = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
 Spec = dict[str, Any]
+# Tensors of a portion's rows that are in memory at once: both read-outs as `sampling.hidden` gives
+# them, embeddings and all, and as they are written.
+HELD = 4
 
 
-def rollouts(speaker: Speaker, spec: Spec) -> tuple[list[Row], Tensors]:
-    """Answers under a trait's instructions, and their activations.
+def rollouts(speaker: Speaker, spec: Spec, path: Path) -> list[Row]:
+    """Answers under a trait's instructions; their activations are written to a file.
 
-    Returns rows of tables.schemas.ROLLOUTS without the trait's keys, and `response_mean` and
-    `prompt_last`, row by row; NaN where the answer is empty.
+    Returns rows of tables.rollouts.ROLLOUTS without the trait's keys. The file has `response_mean`
+    and `prompt_last`, row by row; NaN where the answer is empty.
     """
     asked = [(a, n) for a in instructed(spec) for n in range(spec["rollouts"])]
     prompts = [speaker.encode(a.messages) for a, _ in asked]
     answers = _answers(speaker, prompts, spec, "rollouts")
-    rows = [
+    shape = (len(answers), *_row_shape(speaker.model))
+    with writing_arrays(path, dict.fromkeys(KINDS, shape)) as write:
+        _Reader(speaker, write).answers({kind: kind for kind in KINDS}, prompts, answers)
+    return [
         {"side": a.side, "instruction": a.instruction, "item": a.item, "sample": n}
         | speaker.said(answer)
         for (a, n), answer in zip(asked, answers, strict=True)
     ]
-    return rows, read_answers(speaker.model, prompts, answers, speaker.budget)
 
 
 def state_activations(
-    speaker: Speaker, adapters: Sequence[Path], spec: Spec
-) -> tuple[list[Row], Tensors]:
-    """What a state answers to every trait's evaluation questions, and its activations.
+    speaker: Speaker, adapters: Sequence[Path], spec: Spec, path: Path
+) -> list[Row]:
+    """What a state answers to every trait's evaluation questions; its activations go to a file.
 
     `speaker` holds the base, on which the state's adapters are put and taken off again. Returns
-    rows of tables.schemas.PERSONA_ANSWERS without the state's keys, and for each trait
-    `<trait>.base_prompt_last` and `<trait>.prompt_last` [items, ...], `<trait>.response_mean`
+    rows of tables.persona_answers.PERSONA_ANSWERS without the state's keys. The file has for each
+    trait `<trait>.base_prompt_last` and `<trait>.prompt_last` [items, ...], `<trait>.response_mean`
     [answers, ...], `<trait>.positive` and `<trait>.negative` [blocks, width], the mean prompt-last
     activations under the trait's instructions.
     """
@@ -57,24 +66,36 @@ def state_activations(
         name: [speaker.encode(user(question)) for question in trait["evaluation_questions"]]
         for name, trait in spec["traits"].items()
     }
-    tensors = {
-        f"{name}.base_prompt_last": last_tokens(speaker.model, prompts, speaker.budget)
-        for name, prompts in questions.items()
-    }
     rows: list[Row] = []
-    with with_adapters(speaker.model, adapters) as model:
-        state = replace(speaker, model=model)
+    with writing_arrays(path, _shapes(questions, spec, _row_shape(speaker.model))) as write:
         for name, prompts in questions.items():
-            found, read = _of_trait(state, name, prompts, spec)
-            rows += found
-            tensors |= read
-    return rows, tensors
+            _Reader(speaker, write).last_tokens(f"{name}.base_prompt_last", prompts)
+        with with_adapters(speaker.model, adapters) as model:
+            reader = _Reader(replace(speaker, model=model), write)
+            for name, prompts in questions.items():
+                rows += _of_trait(reader, name, prompts, spec)
+    return rows
 
 
-def _of_trait(
-    state: Speaker, name: str, prompts: list[list[int]], spec: Spec
-) -> tuple[list[Row], Tensors]:
-    trait = spec["traits"][name]
+def _row_shape(model: Any) -> tuple[int, int]:
+    """Blocks and width."""
+    return len(residual_blocks(model)), model.config.hidden_size
+
+
+def _shapes(
+    questions: Mapping[str, Sequence[Any]], spec: Spec, row: tuple[int, int]
+) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, prompts in questions.items():
+        items, answers = (len(prompts), *row), (len(prompts) * spec["samples"], *row)
+        shapes |= {f"{name}.base_prompt_last": items, f"{name}.prompt_last": items}
+        shapes |= {f"{name}.{RESPONSE_MEAN}": answers}
+        shapes |= {f"{name}.{side}": row for side in SIDES}
+    return shapes
+
+
+def _of_trait(reader: "_Reader", name: str, prompts: list[list[int]], spec: Spec) -> list[Row]:
+    state, trait = reader.state, spec["traits"][name]
     asked = [
         (item, prompt, number)
         for item, prompt in zip(items_of(trait["evaluation_questions"]), prompts, strict=True)
@@ -82,25 +103,54 @@ def _of_trait(
     ]
     repeated = [prompt for _, prompt, _ in asked]
     answers = _answers(state, repeated, spec, name)
-    rows = [
+    reader.answers({RESPONSE_MEAN: f"{name}.{RESPONSE_MEAN}"}, repeated, answers)
+    reader.last_tokens(f"{name}.prompt_last", prompts)
+    reader.centroids(name, trait)
+    return [
         {"trait": name, "item": item, "sample": number} | state.said(answer)
         for (item, _, number), answer in zip(asked, answers, strict=True)
     ]
-    means = read_answers(state.model, repeated, answers, state.budget)
-    read = {
-        "prompt_last": last_tokens(state.model, prompts, state.budget),
-        "response_mean": means["response_mean"],
-        **_centroids(state, trait),
-    }
-    return rows, {f"{name}.{key}": tensor for key, tensor in read.items()}
 
 
-def _centroids(state: Speaker, trait: dict[str, Any]) -> Tensors:
-    """Mean prompt-last activation [blocks, width] under each side's instructions."""
-    asked = list(instructed(trait))
-    prompts = [state.encode(a.messages) for a in asked]
-    last = last_tokens(state.model, prompts, state.budget)
-    return {side: last[torch.tensor([a.side == side for a in asked])].mean(dim=0) for side in SIDES}
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a state and writes what it reads, some rows at a time."""
+
+    state: Speaker
+    write: Write
+
+    def answers(
+        self, names: Mapping[str, str], prompts: list[list[int]], answers: list[Generated]
+    ) -> None:
+        """The answers' read-outs. names: what each that is wanted is called in the file."""
+        for rows in self._portions(len(prompts)):
+            read = read_answers(self.state.model, prompts[rows], answers[rows], self.state.budget)
+            for kind, name in names.items():
+                self.write(name, rows.start, read[kind].numpy())
+
+    def last_tokens(self, name: str, prompts: list[list[int]]) -> None:
+        """The prompts' last tokens."""
+        for rows in self._portions(len(prompts)):
+            last = last_tokens(self.state.model, prompts[rows], self.state.budget)
+            self.write(name, rows.start, last.numpy())
+
+    def centroids(self, name: str, trait: Spec) -> None:
+        """The mean over a side's instructed prompts of their last tokens, [blocks, width]."""
+        asked = list(instructed(trait))
+        prompts = [self.state.encode(a.messages) for a in asked]
+        sums = {side: torch.zeros(_row_shape(self.state.model)) for side in SIDES}
+        for rows in self._portions(len(prompts)):
+            last = last_tokens(self.state.model, prompts[rows], self.state.budget)
+            for side in SIDES:
+                own = torch.tensor([a.side == side for a in asked[rows]])
+                sums[side] += last[own].sum(dim=0)
+        for side, total in sums.items():
+            count = sum(a.side == side for a in asked)
+            self.write(f"{name}.{side}", 0, (total / count).numpy())
+
+    def _portions(self, count: int) -> Iterator[slice]:
+        blocks, width = _row_shape(self.state.model)
+        return places(count, HELD * (blocks + 1) * width * torch.float32.itemsize)
 
 
 def _answers(speaker: Speaker, prompts: list[list[int]], spec: Spec, name: str) -> list[Generated]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from selfsame.persona.answer_scores import Score
 from selfsame.persona.covariance import covariance_shaped, within_sides
 from selfsame.persona.settings import FilterSettings
 from selfsame.persona.storage import RANDOM, RESPONSE_MEAN, Array
+from selfsame.persona.stored import Rows
 from selfsame.persona.vectors import (
+    KeptRows,
     counts,
     judge_rollouts,
     kept_rows,
@@ -33,7 +34,7 @@ class Extracted:
 
 def extract(
     rollouts: pd.DataFrame,
-    hidden: Mapping[str, Array],
+    hidden: Mapping[str, Rows],
     scores: Sequence[Score],
     limits: FilterSettings,
     seed: int,
@@ -44,8 +45,8 @@ def extract(
     """
     judged = judge_rollouts(rollouts, scores, limits)
     vectors = persona_vectors(hidden, judged)
-    rows, positive = kept_rows(hidden, judged, RESPONSE_MEAN)
-    control = random_control(rows, positive, vectors[RESPONSE_MEAN], seed)
+    kept = kept_rows(hidden, judged, RESPONSE_MEAN)
+    control = random_control(kept, vectors[RESPONSE_MEAN], seed)
     return Extracted(
         arrays={**vectors, RANDOM: control},
         judged=judged,
@@ -54,20 +55,18 @@ def extract(
     )
 
 
-def random_control(rows: Array, positive: NDArray[np.bool_], vector: Array, seed: int) -> Array:
+def random_control(kept: KeptRows, vector: Array, seed: int) -> Array:
     """A covariance-shaped random direction [blocks, width], at each layer as long as the vector.
 
-    rows: the kept activations [rows, blocks, width]; the covariance is that within the sides, since
-    around a common mean the direction would lean towards the vector. One draw serves all layers.
+    The covariance is that of the kept rows within their sides, since around a common mean the
+    direction would lean towards the vector. One draw serves all layers.
     """
+    count, _, width = kept.shape
     draws = np.random.default_rng([seed, 1])
-    of_rows = draws.standard_normal((1, len(rows)))
-    of_width = draws.standard_normal((1, rows.shape[-1]))
+    of_rows, of_width = (draws.standard_normal((1, size)) for size in (count, width))
     shaped = [
-        covariance_shaped(
-            within_sides(rows[:, layer].astype(np.float64), positive), of_rows, of_width
-        )[0]
-        for layer in range(rows.shape[1])
+        covariance_shaped(within_sides(rows, kept.positive), of_rows, of_width)[0]
+        for rows in kept.blocks()
     ]
     lengths = np.linalg.norm(vector, axis=-1, keepdims=True)
     control: Array = (unit(np.stack(shaped)) * lengths).astype(np.float32)

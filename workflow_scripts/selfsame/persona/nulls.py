@@ -22,7 +22,7 @@ as layers differ in scale. A null takes the same maximum, so a maximum over laye
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,9 +35,11 @@ from selfsame.errors import UserError
 from selfsame.persona.covariance import covariance_shaped, within_sides
 from selfsame.persona.settings import NullSettings
 from selfsame.persona.storage import Array
-from selfsame.persona.vectors import unit
+from selfsame.persona.stored import Rows, each_block
+from selfsame.persona.vectors import KeptRows, unit
 
 COVARIANCE = "covariance"
+OWN = "own"  # the vector itself, beside its nulls
 FAMILY = ["experiment", "model", "trait", "statistic", "selection"]
 QUANTILES = {"q025": 0.025, "q500": 0.5, "q975": 0.975}
 COLUMNS = [
@@ -48,14 +50,13 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Extraction:
-    """What one vector [blocks, width] is made of: kept rows [rows, blocks, width] and their sides.
+    """What one vector [blocks, width] is made of: the kept rows.
 
     others: the other traits' vectors at the same read-out position, [traits, blocks, width].
     """
 
     vector: Array
-    rows: Array
-    positive: NDArray[np.bool_]
+    rows: KeptRows
     others: Array
 
 
@@ -68,7 +69,7 @@ class States:
 
     chains: Sequence[str]
     seeds: Sequence[int]
-    shifts: Array
+    shifts: Rows
     scores: Array
     induced: Mapping[str, str]
 
@@ -90,13 +91,11 @@ def null_table(
     for an arm without a seed in common with its induced chain.
     """
     _check(extraction, states, layer)
-    own = _project(unit(extraction.vector)[None], states.shifts)
     rng_seed = [seed, zlib.crc32(f"{keys['trait']}/{keys['vector']}".encode())]
-    nulls = null_projections(extraction, states.shifts, settings, rng_seed)
-    rows = [
-        *_correlation_rows(own, nulls, states, layer),
-        *_movement_rows(own, nulls, states, layer),
-    ]
+    projected = null_projections(extraction, _targets(states), settings, rng_seed)
+    drawn = _statistics(projected, states)
+    own = drawn.pop(OWN)
+    rows = [*_correlation_rows(own, drawn, layer), *_movement_rows(own, drawn, states, layer)]
     return pd.DataFrame(rows).assign(**keys)[COLUMNS]
 
 
@@ -111,25 +110,28 @@ def adjusted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def null_projections(
-    extraction: Extraction, shifts: Array, settings: NullSettings, seed: Sequence[int]
-) -> dict[str, Array]:
-    """Each null's projections of all states' mean shifts, [draws, blocks, states]."""
-    noise = _Noise.draw(extraction, settings.draws, seed)
-    parts: dict[str, list[Array]] = {}
-    for layer in range(len(extraction.vector)):  # one layer's directions in memory at a time
-        for kind, directions in _directions(extraction, noise, layer, settings.components).items():
-            parts.setdefault(kind, []).append(unit(directions) @ shifts[:, layer].T)
-    return {kind: np.stack(layers, axis=1) for kind, layers in parts.items()}
+    extraction: Extraction, targets: Iterable[Array], settings: NullSettings, seed: Sequence[int]
+) -> Iterator[dict[str, Array]]:
+    """What lies how far along each null's directions, [draws, targets], layer after layer.
+
+    targets: of each layer what is projected, [targets, width]. Beside the nulls stands OWN, the
+    vector itself. One layer is in memory at a time.
+    """
+    noise = _Noise.draw(extraction.rows, settings.draws, seed)
+    layers = zip(extraction.rows.blocks(), targets, strict=True)
+    for layer, (rows, at_layer) in enumerate(layers):
+        directions = _directions(extraction, rows, layer, noise, settings.components)
+        yield {kind: unit(found) @ at_layer.T for kind, found in directions if len(found)}
 
 
 def correlations(projections: Array, scores: Array) -> Array:
-    """Pearson's r over the scored states of projections [draws, blocks, states], [draws, blocks].
+    """Pearson's r over the scored states of projections [..., states].
 
     NaN with fewer than three scored states or equal scores; 0 where no state moved at all.
     """
     known = np.isfinite(scores)
     if known.sum() < 3 or np.ptp(scores[known]) == 0:
-        return np.full(projections.shape[:2], np.nan)
+        return np.full(projections.shape[:-1], np.nan)
     shifts = projections[..., known] - projections[..., known].mean(axis=-1, keepdims=True)
     centred = unit(scores[known] - scores[known].mean())
     r: Array = unit(shifts) @ centred
@@ -152,11 +154,11 @@ class _Noise:
     positive: NDArray[np.bool_]  # [draws, rows]
 
     @classmethod
-    def draw(cls, extraction: Extraction, draws: int, seed: Sequence[int]) -> "_Noise":
+    def draw(cls, kept: KeptRows, draws: int, seed: Sequence[int]) -> "_Noise":
         """Draw the normal numbers and the permutations from generators of their own."""
         normal, shuffle = np.random.default_rng(seed).spawn(2)
-        rows, _, width = extraction.rows.shape
-        sides = np.tile(extraction.positive, (draws, 1))
+        rows, _, width = kept.shape
+        sides = np.tile(kept.positive, (draws, 1))
         return cls(
             normal.standard_normal((draws, rows)),
             normal.standard_normal((draws, width)),
@@ -165,21 +167,18 @@ class _Noise:
 
 
 def _directions(
-    extraction: Extraction, noise: _Noise, layer: int, components: int
-) -> dict[str, Array]:
-    """The directions [draws, width] of each null at one layer."""
-    rows = extraction.rows[:, layer].astype(np.float64)
-    sides = noise.positive
-    weights = np.where(sides, 1 / extraction.positive.sum(), -1 / (~extraction.positive).sum())
-    within = within_sides(rows, extraction.positive)
-    found = {
-        COVARIANCE: covariance_shaped(within, noise.of_rows, noise.of_width),
-        "total_covariance": covariance_shaped(rows, noise.of_rows, noise.of_width),
-        "permutation": weights @ rows,
-        "components": _principal(rows, components),
-    }
-    others = extraction.others
-    return {**found, "cross_trait": others[:, layer]} if len(others) else found
+    extraction: Extraction, rows: Array, layer: int, noise: _Noise, components: int
+) -> Iterator[tuple[str, Array]]:
+    """The directions [draws, width] of each null at one layer, whose kept rows are given."""
+    positive = extraction.rows.positive
+    yield OWN, extraction.vector[layer][None]
+    drawn = (noise.of_rows, noise.of_width)
+    yield COVARIANCE, covariance_shaped(within_sides(rows, positive), *drawn)
+    yield "total_covariance", covariance_shaped(rows, *drawn)
+    weights = np.where(noise.positive, 1 / positive.sum(), -1 / (~positive).sum())
+    yield "permutation", weights @ rows
+    yield "components", _principal(rows, components)
+    yield "cross_trait", extraction.others[:, layer]
 
 
 def _principal(rows: Array, components: int) -> Array:
@@ -189,47 +188,68 @@ def _principal(rows: Array, components: int) -> Array:
     return found
 
 
-def _project(directions: Array, shifts: Array) -> Array:
-    """Projections [draws, blocks, states] of shifts on directions [draws, blocks, width]."""
-    projected: Array = np.einsum("dlw,slw->dls", directions, shifts)
-    return projected
+@dataclass(frozen=True)
+class _Statistics:
+    """What directions show at every layer: r [draws, blocks], movements [draws, blocks, arms]."""
+
+    correlation: Array
+    movement: Array
+
+
+def _targets(states: States) -> Iterator[Array]:
+    """Of each layer all states' mean shifts, then each arm's movement, [states + arms, width].
+
+    The movements are taken before anything is projected: an arm that did not move is at 0, not at
+    what rounding leaves.
+    """
+    arms = [_seed_pairs(states, chain, induced) for chain, induced in states.induced.items()]
+    for shifts in each_block(states.shifts):
+        movements = [(shifts[of] - shifts[arm]).mean(axis=0) for of, arm in arms]
+        yield np.stack([*shifts, *movements])
+
+
+def _statistics(layers: Iterable[Mapping[str, Array]], states: States) -> dict[str, _Statistics]:
+    """Both statistics of each kind of direction; of a layer's projections nothing else is kept."""
+    found: dict[str, list[tuple[Array, Array]]] = {}
+    for projections in layers:
+        for kind, along in projections.items():
+            shifts, movements = np.split(along, [len(states.chains)], axis=1)
+            found.setdefault(kind, []).append((correlations(shifts, states.scores), movements))
+    return {
+        kind: _Statistics(*(np.stack(values, axis=1) for values in zip(*of_layers, strict=True)))
+        for kind, of_layers in found.items()
+    }
 
 
 def _correlation_rows(
-    own: Array, nulls: Mapping[str, Array], states: States, layer: int
+    own: _Statistics, nulls: Mapping[str, _Statistics], layer: int
 ) -> Iterator[dict[str, object]]:
-    observed = correlations(own, states.scores)
-    for null, projections in nulls.items():
-        drawn = correlations(projections, states.scores)
+    scale = np.ones(own.correlation.shape[1])
+    for null, drawn in nulls.items():
         names = {"statistic": "correlation", "chain": None, "null": null}
-        yield from _rows(names, observed, drawn, np.ones(own.shape[1]), layer)
+        yield from _rows(names, own.correlation, drawn.correlation, scale, layer)
 
 
 def _movement_rows(
-    own: Array, nulls: Mapping[str, Array], states: States, layer: int
+    own: _Statistics, nulls: Mapping[str, _Statistics], states: States, layer: int
 ) -> Iterator[dict[str, object]]:
-    for chain, induced in states.induced.items():
-        weights = _arm_weights(states, chain, induced)
-        scale = (nulls[COVARIANCE] @ weights).std(axis=0)
-        for null, projections in nulls.items():
-            names = {"statistic": "movement", "chain": chain, "null": null}
-            moved, drawn = np.abs(own @ weights), np.abs(projections @ weights)
-            yield from _rows(names, moved, drawn, scale, layer)
+    for arm, name in enumerate(states.induced):
+        scale = nulls[COVARIANCE].movement[..., arm].std(axis=0)
+        for null, drawn in nulls.items():
+            names = {"statistic": "movement", "chain": name, "null": null}
+            moved, drawn_moved = (np.abs(each.movement[..., arm]) for each in (own, drawn))
+            yield from _rows(names, moved, drawn_moved, scale, layer)
 
 
-def _arm_weights(states: States, chain: str, induced: str) -> Array:
-    """Weights [states] whose sum over projections is the mean over seeds of induced - arm."""
+def _seed_pairs(states: States, chain: str, induced: str) -> tuple[list[int], list[int]]:
+    """Places of the induced states and of the arm's, at the seeds that both have."""
     places = {key: i for i, key in enumerate(zip(states.chains, states.seeds, strict=True))}
     seeds = [seed for name, seed in places if name == chain and (induced, seed) in places]
     if not seeds:
         raise UserError(
             f"{chain}: shares no seed with {induced}, which it repairs: evaluate both at one seed"
         )
-    weights = np.zeros(len(places))
-    for seed in seeds:
-        weights[places[induced, seed]] += 1 / len(seeds)
-        weights[places[chain, seed]] -= 1 / len(seeds)
-    return weights
+    return [places[induced, seed] for seed in seeds], [places[chain, seed] for seed in seeds]
 
 
 def _rows(

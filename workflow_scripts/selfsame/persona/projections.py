@@ -1,7 +1,8 @@
 """Where a state lies along persona vectors: shifts, projections of answers, cosines, geometry.
 
 Layer l is what leaves block l; arrays are [..., blocks, width] and everything is done at all layers
-at once. A shift is taken at the last prompt token, for vectors of either read-out position.
+at once, for some rows at a time. A shift is taken at the last prompt token, for vectors of either
+read-out position.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import pandas as pd
 from selfsame.errors import UserError
 from selfsame.persona.answer_scores import Score, counted, score_table
 from selfsame.persona.storage import RESPONSE_MEAN, Array
+from selfsame.persona.stored import Rows, portions
 from selfsame.persona.vectors import cosine, unit
 
 STATE = ["experiment", "model", "chain", "seed"]
@@ -27,29 +29,74 @@ class Readout:
     response_mean: [answers, blocks, width], in the answers' order; NaN where an answer is empty.
     """
 
-    prompt_last: Array
-    response_mean: Array
+    prompt_last: Rows
+    response_mean: Rows
 
 
-def shift_projections(state: Array, base: Array, vector: Array) -> Array:
-    """(h_state - h_base) . v/|v| of each question, [questions, blocks]."""
-    return _along(state.astype(np.float64) - base, vector)
+@dataclass(frozen=True)
+class Projected:
+    """One state's activations of one trait along its vectors.
+
+    shifts: by read-out position, [questions, blocks]; responses: [questions, blocks] along the
+    response_mean vector, None where there is none; mean_shift: [blocks, width].
+    """
+
+    shifts: Mapping[str, Array]
+    responses: Array | None
+    mean_shift: Array
 
 
-def mean_shift(state: Array, base: Array) -> Array:
-    """Mean over the questions of h_state - h_base, [blocks, width]."""
-    shift: Array = (state.astype(np.float64) - base).mean(axis=0)
-    return shift
+def project(
+    answers: pd.DataFrame, state: Readout, base: Readout, vectors: Mapping[str, Array]
+) -> Projected:
+    """Read a state's activations, some rows at a time, and project them.
+
+    answers: the state's answers of one trait. Raises UserError where the read-outs misfit them or
+    each other, or are not finite.
+    """
+    _check(answers, state, base)
+    shifts, mean_shift = _shifts(answers, state, base, vectors)
+    vector = vectors.get(RESPONSE_MEAN)
+    responses = None if vector is None else _responses(answers, state, vector)
+    return Projected(shifts, responses, mean_shift)
 
 
-def response_projections(responses: Array, vector: Array, items: Sequence[str]) -> Array:
-    """h . v/|v|, mean over the answers of each question, [questions, blocks].
+def _shifts(
+    answers: pd.DataFrame, state: Readout, base: Readout, vectors: Mapping[str, Array]
+) -> tuple[dict[str, Array], Array]:
+    """(h_state - h_base) . v/|v| of each question, and the mean of h_state - h_base over them."""
+    parts: dict[str, list[Array]] = {kind: [] for kind in vectors}
+    total: Array = np.zeros(state.prompt_last.shape[1:])
+    for place, rows in portions(state.prompt_last):
+        origin = base.prompt_last[place, :]
+        _require_finite(answers, rows, origin)
+        moved = rows.astype(np.float64) - origin
+        for kind, vector in vectors.items():
+            parts[kind].append(_along(moved, vector))
+        total += moved.sum(axis=0)
+    shifts = {kind: np.concatenate(found) for kind, found in parts.items()}
+    return shifts, total / state.prompt_last.shape[0]
+
+
+def _responses(answers: pd.DataFrame, state: Readout, vector: Array) -> Array:
+    """h . v/|v|, mean over each question's answers that are not empty, [questions, blocks]."""
+    empty = (answers["n_tokens"] == 0).to_numpy()
+    found = np.empty(state.response_mean.shape[:2])
+    for place, rows in portions(state.response_mean):
+        _require_finite(answers, rows[~empty[place]])
+        found[place] = _along(rows, vector)
+    found[empty] = np.nan
+    return by_question(found, answers["item"])
+
+
+def by_question(values: Array, items: pd.Series) -> Array:
+    """The mean of values [answers, blocks] over the answers of each question, [questions, blocks].
 
     items: the question of each answer; the questions come out in the order of their first answers.
-    Answers of NaN (empty ones) are left out; a question without any other is NaN.
+    Values of NaN (empty answers) are left out; a question without any other is NaN.
     """
-    values = pd.DataFrame(_along(responses, vector))
-    means: Array = values.groupby(np.asarray(items), sort=False).mean().to_numpy()
+    grouped = pd.DataFrame(values).groupby(items.to_numpy(), sort=False)
+    means: Array = grouped.mean().to_numpy()
     return means
 
 
@@ -67,23 +114,15 @@ def mean_off_diagonal_cosine(centroids: Array) -> Array:
     return mean
 
 
-def projection_table(
-    answers: pd.DataFrame, state: Readout, base: Readout, vectors: Mapping[str, Array]
-) -> pd.DataFrame:
+def projection_table(answers: pd.DataFrame, projected: Projected) -> pd.DataFrame:
     """`shift` of each question along each vector, and `response` along the response_mean vector.
 
-    answers: the state's answers of one trait. Raises UserError where the read-outs misfit them or
-    each other, or are not finite.
+    answers: those that were projected.
     """
-    _check(answers, state, base)
     items = answers["item"].tolist()
-    tables = [
-        _long(shift_projections(state.prompt_last, base.prompt_last, vector), items, kind, "shift")
-        for kind, vector in vectors.items()
-    ]
-    if (vector := vectors.get(RESPONSE_MEAN)) is not None:
-        responses = response_projections(_answered(answers, state), vector, items)
-        tables.append(_long(responses, items, RESPONSE_MEAN, "response"))
+    tables = [_long(values, items, kind, "shift") for kind, values in projected.shifts.items()]
+    if projected.responses is not None:
+        tables.append(_long(projected.responses, items, RESPONSE_MEAN, "response"))
     table = pd.concat(tables, ignore_index=True).assign(**_keys(answers))
     return table[[*STATE, "trait", "vector", "layer", "measure", "item", "value"]]
 
@@ -91,21 +130,19 @@ def projection_table(
 def shift_table(
     answers: pd.DataFrame,
     scores: Sequence[Score],
-    state: Readout,
-    base: Readout,
+    projected: Projected,
     vectors: Mapping[str, Array],
 ) -> pd.DataFrame:
     """The state's mean shift, its cosine and its answers' scores, a row per vector and layer.
 
     scores: of the answers, in their order.
     """
-    projections = projection_table(answers, state, base, vectors)
+    projections = projection_table(answers, projected)
     means = projections.pivot_table("value", ["vector", "layer"], "measure", dropna=False)
-    mean = mean_shift(state.prompt_last, base.prompt_last)
     cosines = {
         (kind, layer): value
         for kind, vector in vectors.items()
-        for layer, value in enumerate(cosine(mean, vector))
+        for layer, value in enumerate(cosine(projected.mean_shift, vector))
     }
     table = means.reindex(columns=["shift", "response"]).reset_index()
     table["cosine"] = [cosines[key] for key in zip(table["vector"], table["layer"], strict=True)]
@@ -149,30 +186,29 @@ def _keys(answers: pd.DataFrame) -> dict[str, Any]:
     return {key: answers[key].iloc[0] for key in [*STATE, "trait"]}
 
 
-def _answered(answers: pd.DataFrame, state: Readout) -> Array:
-    """The answers' activations, NaN where the answer is empty."""
-    empty = (answers["n_tokens"] == 0).to_numpy()
-    return np.where(empty[:, None, None], np.nan, state.response_mean)
-
-
 def _check(answers: pd.DataFrame, state: Readout, base: Readout) -> None:
-    where = (
-        f"{answers['chain'].iloc[0]}, seed {answers['seed'].iloc[0]}, {answers['trait'].iloc[0]}"
-    )
     questions = answers["item"].nunique()
-    if not len(state.prompt_last) == len(base.prompt_last) == questions:
+    own, origin = (readout.prompt_last.shape[0] for readout in (state, base))
+    if not own == origin == questions:
         raise UserError(
-            f"{where}: {questions} questions, but activations of {len(state.prompt_last)} and of"
-            f" {len(base.prompt_last)} in the base: evaluate both with the same trait file"
+            f"{_where(answers)}: {questions} questions, but activations of {own} and of"
+            f" {origin} in the base: evaluate both with the same trait file"
         )
-    if len(state.response_mean) != len(answers):
+    if (found := state.response_mean.shape[0]) != len(answers):
         raise UserError(
-            f"{where}: {len(answers)} answers, but activations of {len(state.response_mean)}:"
+            f"{_where(answers)}: {len(answers)} answers, but activations of {found}:"
             " evaluate the state again"
         )
-    written = state.response_mean[(answers["n_tokens"] > 0).to_numpy()]
-    if not all(np.isfinite(part).all() for part in (state.prompt_last, base.prompt_last, written)):
+
+
+def _require_finite(answers: pd.DataFrame, *parts: Array) -> None:
+    if not all(np.isfinite(part).all() for part in parts):
         raise UserError(
-            f"{where}: activations that are not finite: the model overflows, load it in float32"
-            " or bfloat16"
+            f"{_where(answers)}: activations that are not finite: the model overflows, load it in"
+            " float32 or bfloat16"
         )
+
+
+def _where(answers: pd.DataFrame) -> str:
+    first = answers.iloc[0]
+    return f"{first['chain']}, seed {first['seed']}, {first['trait']}"

@@ -10,12 +10,13 @@ from pydantic import TypeAdapter
 from selfsame.judging.trait import Judge, TraitJudge
 from selfsame.persona.answer_scores import Score
 from selfsame.persona.questions import items_of
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.references import REFERENCES
 
 
 def read_judge(trait: str, judge: Any, names: Sequence[str], data: Path) -> TraitJudge:
     """The judge that a spec gives as plain JSON, with the references of the data folder."""
-    rows = schemas.read(data / "references.parquet", schemas.REFERENCES)
+    rows = parquet.read(data / "references.parquet", REFERENCES)
     references = {row["question"]: row["reference"] for row in rows}
     parsed: Judge = TypeAdapter(Judge).validate_python(judge)
     return TraitJudge(parsed, references, names, f"trait {trait}")

@@ -3,7 +3,8 @@
 Row l of the second to last axis, [..., blocks, width], is the residual stream that leaves block l.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,25 +34,31 @@ def read_arrays(path: Path, shapes: Mapping[str, Shape]) -> dict[str, Array]:
 
     Raises UserError for a file that is missing or unreadable, a missing key or another shape.
     """
+    with opened(path, shapes) as file:
+        return {key: file.get_tensor(key).astype(np.float32, copy=False) for key in shapes}
+
+
+@contextmanager
+def opened(path: Path, shapes: Mapping[str, Shape]) -> Iterator[Any]:
+    """A safetensors file that holds arrays of these shapes; raises UserError as `read_arrays`."""
     try:
         with safe_open(path, "numpy") as file:
-            return {key: _read(file, path, key, shape) for key, shape in shapes.items()}
+            for key, shape in shapes.items():
+                _check(file, path, key, shape)
+            yield file
     except FileNotFoundError:
         raise UserError(f"{path}: no such file, run the step that makes it") from None
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: not a whole safetensors file ({error}), make it again") from None
 
 
-def _read(file: Any, path: Path, key: str, shape: Shape) -> Array:
+def _check(file: Any, path: Path, key: str, shape: Shape) -> None:
     if key not in file.keys():  # noqa: SIM118 - the file is no dictionary
         raise UserError(f"{path}: has no {key}, only {', '.join(file.keys())}: make it again")
-    array: Array = file.get_tensor(key).astype(np.float32, copy=False)
-    fits = len(array.shape) == len(shape) and all(
-        size in (None, found) for size, found in zip(shape, array.shape, strict=True)
+    found = file.get_slice(key).get_shape()
+    fits = len(found) == len(shape) and all(
+        size in (None, own) for size, own in zip(shape, found, strict=True)
     )
     if not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        raise UserError(
-            f"{path}: {key} has shape {list(array.shape)}, not [{wanted}]: make it again"
-        )
-    return array
+        raise UserError(f"{path}: {key} has shape {found}, not [{wanted}]: make it again")

@@ -19,7 +19,7 @@ UNSTEERED = -1  # stands for no layer at all, at strength 0
 
 
 def sweep(speaker: Speaker, vectors: torch.Tensor, spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of tables.schemas.SWEEP_SAMPLES without the trait's keys.
+    """Rows of tables.sweep_samples.SWEEP_SAMPLES without the trait's keys.
 
     vectors: [blocks, width]. Every layer and strength draws the same random numbers, so that they
     differ by the steering alone.

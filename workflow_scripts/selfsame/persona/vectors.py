@@ -2,10 +2,12 @@
 
 v_l = mean over the kept positive rows - mean over the kept negative rows of what leaves block l.
 Each side is filtered on its own: pairing the rows by position would throw most good ones away.
-Hidden states have shape [rows, blocks, width], row i being row i of the table of rollouts.
+Hidden states have shape [rows, blocks, width], row i being row i of the table of rollouts. A block
+at a time is in memory.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
@@ -19,6 +21,7 @@ from selfsame.persona.answer_scores import Score, score_table
 from selfsame.persona.questions import POSITIVE, SIDES
 from selfsame.persona.settings import FilterSettings
 from selfsame.persona.storage import Array
+from selfsame.persona.stored import Rows, each_block
 
 KEYS = ["experiment", "model", "trait"]
 SPLITS = 20
@@ -58,37 +61,66 @@ def counts(judged: pd.DataFrame, limits: FilterSettings) -> pd.DataFrame:
     return table.assign(**_keys(judged))[[*KEYS, *table.columns]]
 
 
-def persona_vectors(hidden: Mapping[str, Array], judged: pd.DataFrame) -> dict[str, Array]:
+@dataclass(frozen=True)
+class KeptRows:
+    """The rollouts that a vector is made of, at one read-out position.
+
+    rows: activations of all rollouts. kept: places of those that are kept; positive [kept]: whether
+    each is of the positive side. name: the trait and the position, for messages.
+    """
+
+    rows: Rows
+    kept: NDArray[np.intp]
+    positive: NDArray[np.bool_]
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Kept rows, blocks, width."""
+        return len(self.kept), *self.rows.shape[1:]
+
+    def blocks(self) -> Iterator[Array]:
+        """The kept rows [kept, width] of one block after the other, in float64.
+
+        Raises UserError where an activation is not finite.
+        """
+        for rows in each_block(self.rows):
+            yield self._finite(rows[self.kept].astype(np.float64))
+
+    def _finite(self, rows: Array) -> Array:
+        broken = self.kept[~np.isfinite(rows).all(axis=1)]
+        if len(broken):
+            raise UserError(
+                f"{self.name} activations of rollout {broken[0]} are not finite: the model"
+                " overflows, load it in float32 or bfloat16"
+            )
+        return rows
+
+
+def kept_rows(hidden: Mapping[str, Rows], judged: pd.DataFrame, kind: str) -> KeptRows:
+    """The kept rows of one read-out position. Raises UserError for those of other rollouts."""
+    rows = hidden[kind]
+    if rows.shape[0] != len(judged):
+        raise UserError(
+            f"{kind}: activations of {rows.shape[0]} rows, but {len(judged)} rollouts:"
+            " extract them again"
+        )
+    kept = np.flatnonzero(judged["kept"])
+    positive = judged["side"].to_numpy()[kept] == POSITIVE
+    return KeptRows(rows, kept, positive, f"{judged['trait'].iloc[0]}: the {kind}")
+
+
+def persona_vectors(hidden: Mapping[str, Rows], judged: pd.DataFrame) -> dict[str, Array]:
     """The vector [blocks, width] of each read-out position, float32.
 
     Raises UserError where a kept row's activations are not finite.
     """
-    return {kind: _vector(*kept_rows(hidden, judged, kind)) for kind in hidden}
-
-
-def kept_rows(
-    hidden: Mapping[str, Array], judged: pd.DataFrame, kind: str
-) -> tuple[Array, NDArray[np.bool_]]:
-    """The kept rows' activations [kept, blocks, width] and whether each is positive [kept]."""
-    if len(hidden[kind]) != len(judged):
-        raise UserError(
-            f"{kind}: activations of {len(hidden[kind])} rows, but {len(judged)} rollouts:"
-            " extract them again"
-        )
-    kept = np.flatnonzero(judged["kept"])
-    rows = hidden[kind][kept]
-    broken = kept[~np.isfinite(rows).all(axis=(1, 2))]
-    if len(broken):
-        raise UserError(
-            f"{judged['trait'].iloc[0]}: the {kind} activations of rollout {broken[0]} are not"
-            " finite: the model overflows, load it in float32 or bfloat16"
-        )
-    return rows, judged["side"].to_numpy()[kept] == POSITIVE
+    return {kind: _vector(kept_rows(hidden, judged, kind)) for kind in hidden}
 
 
 def vector_table(
     judged: pd.DataFrame,
-    hidden: Mapping[str, Array],
+    hidden: Mapping[str, Rows],
     vectors: Mapping[str, Array],
     seed: int = 0,
     splits: int = SPLITS,
@@ -100,7 +132,7 @@ def vector_table(
     """
     kept = judged[judged["kept"]]
     tables = [
-        _reliabilities(*kept_rows(hidden, judged, kind), kept["item"], seed, splits).assign(
+        _reliabilities(kept_rows(hidden, judged, kind), kept["item"], seed, splits).assign(
             vector=kind, layer=range(len(vector)), norm=np.linalg.norm(vector, axis=-1)
         )
         for kind, vector in vectors.items()
@@ -169,21 +201,18 @@ def _require_kept(count: Mapping[Hashable, Any]) -> None:
         )
 
 
-def _vector(rows: Array, positive: NDArray[np.bool_]) -> Array:
-    high, low = (rows[side].mean(axis=0, dtype=np.float64) for side in (positive, ~positive))
-    vector: Array = (high - low).astype(np.float32)
-    return vector
-
-
-def _reliabilities(
-    rows: Array, positive: NDArray[np.bool_], items: pd.Series, seed: int, splits: int
-) -> pd.DataFrame:
-    """`split_half` and `separation` of every layer of rows [kept, blocks, width]."""
-    first = _first_halves(items, positive, seed, splits)
-    values = [
-        _reliability(rows[:, layer].astype(np.float64), positive, first)
-        for layer in range(rows.shape[1])
+def _vector(kept: KeptRows) -> Array:
+    differences = [
+        rows[kept.positive].mean(axis=0) - rows[~kept.positive].mean(axis=0)
+        for rows in kept.blocks()
     ]
+    return np.stack(differences).astype(np.float32)
+
+
+def _reliabilities(kept: KeptRows, items: pd.Series, seed: int, splits: int) -> pd.DataFrame:
+    """`split_half` and `separation` at every layer."""
+    first = _first_halves(items, kept.positive, seed, splits)
+    values = [_reliability(rows, kept.positive, first) for rows in kept.blocks()]
     return pd.DataFrame(values, columns=["split_half", "separation"])
 
 

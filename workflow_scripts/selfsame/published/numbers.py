@@ -16,7 +16,8 @@ from selfsame.statistics.scores import scores
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import tallied
 from selfsame.tables import published as tables
-from selfsame.tables import schemas
+from selfsame.tables.observations import OBSERVATIONS
+from selfsame.tables.results import SCORES
 
 Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
@@ -30,8 +31,8 @@ def published_tables(
     by_state = levels(tally, settings)
     wanted = published_contrasts(answers, publication)
     return {
-        "observations": (table, schemas.OBSERVATIONS),
-        "scores": (scores(table), schemas.SCORES),
+        "observations": (table, OBSERVATIONS),
+        "scores": (scores(table), SCORES),
         "states": (_states(answers, publication), tables.PUBLISHED_STATES),
         "runs": (runs(tally), tables.PUBLISHED_RUNS),
         "levels": (by_state, tables.PUBLISHED_LEVELS),

@@ -12,7 +12,7 @@ from selfsame.published.levels import levels
 from selfsame.published.states import Contrast
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import Tally
-from selfsame.tables import published as schemas
+from selfsame.tables.published import PUBLISHED_CONTRASTS, PUBLISHED_LEVELS
 
 
 def own_tables(
@@ -26,9 +26,9 @@ def own_tables(
     wanted = [Contrast(**contrast) for contrast in contrasts]
     by_model = dict.fromkeys(map(str, answered.cells["model"].unique()), wanted)
     return {
-        "published_levels": (levels(answered, settings), schemas.PUBLISHED_LEVELS),
+        "published_levels": (levels(answered, settings), PUBLISHED_LEVELS),
         "published_contrasts": (
             contrast_table(answered, by_model, settings),
-            schemas.PUBLISHED_CONTRASTS,
+            PUBLISHED_CONTRASTS,
         ),
     }

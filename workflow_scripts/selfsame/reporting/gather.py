@@ -13,7 +13,8 @@ from selfsame.reporting.examples import examples
 from selfsame.reporting.persona_results import PersonaResults
 from selfsame.reporting.results import SURFACE_CUES, Results
 from selfsame.statistics.scores import IDENTITY_METRIC
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.observations import OBSERVATIONS
 
 EXAMPLE_ITEMS = 3
 TEXTS = ["chain", "seed", "probe", "item", "sample", "kind", "text"]  # what `examples` reads
@@ -41,10 +42,10 @@ def read_tables(folder: Path, config: Mapping[str, Any], measures: Path | None =
     )
 
 
-def _observations(folder: Path, filters: schemas.Filters) -> pd.DataFrame:
+def _observations(folder: Path, filters: parquet.Filters) -> pd.DataFrame:
     """Some of the observations: they may be millions."""
     path = folder / "observations.parquet"
-    frame: pd.DataFrame = schemas.read_table(path, schemas.OBSERVATIONS, filters).to_pandas()
+    frame: pd.DataFrame = parquet.read_table(path, OBSERVATIONS, filters).to_pandas()
     return frame
 
 

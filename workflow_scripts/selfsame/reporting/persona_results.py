@@ -13,7 +13,11 @@ import pandas as pd
 import pyarrow as pa
 
 from selfsame.statistics.recovery import VECTOR
-from selfsame.tables import schemas
+from selfsame.tables.persona_measures import GEOMETRY, NULLS, SHIFTS, VECTOR_COSINES
+from selfsame.tables.persona_vectors import PERSONA_COUNTS, PERSONA_VECTORS
+from selfsame.tables.recovery import RECOVERY
+from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
+from selfsame.tables.steering_sweep import STEERING_SWEEP
 
 COVARIANCE = "covariance"  # the null that the headline correlation must beat
 CORRELATION, MOVEMENT = "correlation", "movement"
@@ -27,22 +31,22 @@ def _empty(schema: pa.Schema) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class PersonaResults:
-    """Tables of selfsame.tables.schemas; those of a part that was not measured are empty.
+    """Tables of selfsame.tables; those of a part that was not measured are empty.
 
     `choices` maps each trait to its choice.json, the deciding trait first: trait, layer, alpha,
     moved, trait_score, trait_share, incoherent, score_unsteered.
     """
 
-    vectors: pd.DataFrame = field(default_factory=partial(_empty, schemas.PERSONA_VECTORS))
-    counts: pd.DataFrame = field(default_factory=partial(_empty, schemas.PERSONA_COUNTS))
-    cosines: pd.DataFrame = field(default_factory=partial(_empty, schemas.VECTOR_COSINES))
-    sweep: pd.DataFrame = field(default_factory=partial(_empty, schemas.STEERING_SWEEP))
-    shifts: pd.DataFrame = field(default_factory=partial(_empty, schemas.SHIFTS))
-    geometry: pd.DataFrame = field(default_factory=partial(_empty, schemas.GEOMETRY))
-    nulls: pd.DataFrame = field(default_factory=partial(_empty, schemas.NULLS))
-    recovery: pd.DataFrame = field(default_factory=partial(_empty, schemas.RECOVERY))
-    relapse: pd.DataFrame = field(default_factory=partial(_empty, schemas.RELAPSE))
-    relapse_doses: pd.DataFrame = field(default_factory=partial(_empty, schemas.RELAPSE_DOSES))
+    vectors: pd.DataFrame = field(default_factory=partial(_empty, PERSONA_VECTORS))
+    counts: pd.DataFrame = field(default_factory=partial(_empty, PERSONA_COUNTS))
+    cosines: pd.DataFrame = field(default_factory=partial(_empty, VECTOR_COSINES))
+    sweep: pd.DataFrame = field(default_factory=partial(_empty, STEERING_SWEEP))
+    shifts: pd.DataFrame = field(default_factory=partial(_empty, SHIFTS))
+    geometry: pd.DataFrame = field(default_factory=partial(_empty, GEOMETRY))
+    nulls: pd.DataFrame = field(default_factory=partial(_empty, NULLS))
+    recovery: pd.DataFrame = field(default_factory=partial(_empty, RECOVERY))
+    relapse: pd.DataFrame = field(default_factory=partial(_empty, RELAPSE))
+    relapse_doses: pd.DataFrame = field(default_factory=partial(_empty, RELAPSE_DOSES))
     choices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property

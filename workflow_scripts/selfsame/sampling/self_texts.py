@@ -11,7 +11,7 @@ from selfsame.sampling.state import Speaker, stream
 def summaries(
     speaker: Speaker, articles: dict[str, str], wording: Wording, spec: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """One summary an article, in the shape of `tables.schemas.SELF_TEXTS`."""
+    """One summary an article, in the shape of `tables.self_texts.SELF_TEXTS`."""
     prompts = [user(fill(wording.summarise, article=article)) for article in articles.values()]
     answers = speaker.write(
         prompts,

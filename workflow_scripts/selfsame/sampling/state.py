@@ -1,6 +1,6 @@
 """Ask a state a probe's prompts: raw answers and log-probabilities, no judging.
 
-The rows go by `tables.schemas.PROMPTS` in and `tables.schemas.SAMPLES` out.
+The rows go by `tables.prompts.PROMPTS` in and `tables.samples.SAMPLES` out.
 """
 
 import hashlib

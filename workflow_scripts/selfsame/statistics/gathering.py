@@ -7,7 +7,8 @@ import pandas as pd
 
 from selfsame.statistics.scores import SCORE_KEYS, scores
 from selfsame.statistics.tally import Tally, merged, tallied
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.observations import OBSERVATIONS
 
 
 def gather(files: Iterable[Path], copy: Path) -> tuple[pd.DataFrame, Tally]:
@@ -18,9 +19,9 @@ def gather(files: Iterable[Path], copy: Path) -> tuple[pd.DataFrame, Tally]:
     parts: list[pd.DataFrame] = []
 
     def tallies() -> Iterator[Tally]:
-        with schemas.writing(copy, schemas.OBSERVATIONS) as append:
+        with parquet.writing(copy, OBSERVATIONS) as append:
             for file in files:
-                table = schemas.read_table(file, schemas.OBSERVATIONS)
+                table = parquet.read_table(file, OBSERVATIONS)
                 append(table)
                 observations = table.to_pandas()
                 parts.append(scores(observations))

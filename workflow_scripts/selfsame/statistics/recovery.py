@@ -17,9 +17,9 @@ from selfsame.statistics.pairing import require_pairs, sides
 from selfsame.statistics.scores import STATE
 from selfsame.statistics.settings import BASE, StatisticsSettings
 from selfsame.statistics.tally import Tally, tally
-from selfsame.tables import schemas
+from selfsame.tables.recovery import RECOVERY
 
-RECOVERY_COLUMNS: list[str] = schemas.RECOVERY.names
+RECOVERY_COLUMNS: list[str] = RECOVERY.names
 # The ceiling under which steering, too, has to stay: with one answer in five incoherent, a state
 # has lost the behaviour that is measured rather than mended it.
 BROKEN_FROM = 0.20
@@ -43,7 +43,7 @@ def recovery(
     choices: Mapping[str, int],
     settings: StatisticsSettings,
 ) -> pd.DataFrame:
-    """One row per experiment, model, chain and trait in the columns of schemas.RECOVERY.
+    """One row per experiment, model, chain and trait in the columns of RECOVERY.
 
     `answers` tallies the observations; `projections` and `nulls` are tables of those schemas;
     `arms_of` gives each chain the induced chain it is compared with, `choices` each trait its

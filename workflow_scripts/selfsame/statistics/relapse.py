@@ -19,16 +19,16 @@ from selfsame.statistics.recovery import HALF
 from selfsame.statistics.scores import STATE, counted_observations, pooled
 from selfsame.statistics.settings import BASE, StatisticsSettings
 from selfsame.statistics.tally import tally
-from selfsame.tables import schemas
+from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
 
-RELAPSE_COLUMNS: list[str] = schemas.RELAPSE.names
-HALF_DOSE_COLUMNS: list[str] = schemas.RELAPSE_DOSES.names
+RELAPSE_COLUMNS: list[str] = RELAPSE.names
+HALF_DOSE_COLUMNS: list[str] = RELAPSE_DOSES.names
 
 
 def relapse_levels(observations: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The metric's level of every chain, seed and dose, in the columns of schemas.RELAPSE.
+    """The metric's level of every chain, seed and dose, in the columns of RELAPSE.
 
-    `observations` are rows of schemas.RELAPSE_OBSERVATIONS.
+    `observations` are rows of RELAPSE_OBSERVATIONS.
     """
     rows = observations[observations["metric"] == metric]
     return pooled(rows, [*STATE, "seed", "dose", "metric"])[RELAPSE_COLUMNS]
@@ -37,9 +37,9 @@ def relapse_levels(observations: pd.DataFrame, metric: str) -> pd.DataFrame:
 def half_doses(
     observations: pd.DataFrame, metric: str, induced: str, settings: StatisticsSettings
 ) -> pd.DataFrame:
-    """Each chain's half dose with its interval, in the columns of schemas.RELAPSE_DOSES.
+    """Each chain's half dose with its interval, in the columns of RELAPSE_DOSES.
 
-    `observations` are rows of schemas.RELAPSE_OBSERVATIONS, `induced` is the chain whose level at
+    `observations` are rows of RELAPSE_OBSERVATIONS, `induced` is the chain whose level at
     dose 0 is the whole of the induced change. half_dose is 0 and `already` true where the midpoint
     is reached at dose 0, null and `censored` true where it is never reached. No rows where the base
     or the induced chain is not measured at dose 0; UserError where another chain is not, or where

@@ -11,7 +11,11 @@ from selfsame.statistics.recovery import VECTOR, recovery
 from selfsame.statistics.relapse import half_doses, relapse_levels
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import Tally
-from selfsame.tables import schemas
+from selfsame.tables import parquet
+from selfsame.tables.projections import PROJECTIONS
+from selfsame.tables.recovery import RECOVERY
+from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
+from selfsame.tables.relapse_observations import RELAPSE_OBSERVATIONS
 
 Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
@@ -33,7 +37,7 @@ def recovery_tables(
         choices=choices,
         settings=settings,
     )
-    return {"recovery": (table, schemas.RECOVERY)}
+    return {"recovery": (table, RECOVERY)}
 
 
 def _chosen_shifts(path: Path, choices: Mapping[str, int]) -> pd.DataFrame:
@@ -43,11 +47,11 @@ def _chosen_shifts(path: Path, choices: Mapping[str, int]) -> pd.DataFrame:
         [("trait", "==", trait), ("layer", "==", layer), *shifts]
         for trait, layer in choices.items()
     ]
-    return _read(path, schemas.PROJECTIONS, filters)
+    return _read(path, PROJECTIONS, filters)
 
 
-def _read(path: Path, schema: pa.Schema, filters: schemas.Filters) -> pd.DataFrame:
-    frame: pd.DataFrame = schemas.read_table(path, schema, filters).to_pandas()
+def _read(path: Path, schema: pa.Schema, filters: parquet.Filters) -> pd.DataFrame:
+    frame: pd.DataFrame = parquet.read_table(path, schema, filters).to_pandas()
     return frame
 
 
@@ -56,9 +60,9 @@ def relapse_tables(folder: Path, induced: str, settings: StatisticsSettings) -> 
     metric = settings.primary_metric
     of_metric = [("metric", "==", metric)]
     file = folder / "observations.parquet"
-    observations = _read(file, schemas.RELAPSE_OBSERVATIONS, of_metric)
+    observations = _read(file, RELAPSE_OBSERVATIONS, of_metric)
     doses = half_doses(observations, metric, induced, settings)
     return {
-        "relapse": (relapse_levels(observations, metric), schemas.RELAPSE),
-        "relapse_doses": (doses, schemas.RELAPSE_DOSES),
+        "relapse": (relapse_levels(observations, metric), RELAPSE),
+        "relapse_doses": (doses, RELAPSE_DOSES),
     }

@@ -7,8 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selfsame.tables import schemas
-from selfsame.tables.schemas import DOSE, STATE_KEYS
+from selfsame.tables import parquet
+from selfsame.tables.columns import DOSE, STATE_KEYS
+from selfsame.tables.relapse_samples import RELAPSE_SAMPLES
+from selfsame.tables.samples import SAMPLES
 
 FILE = "judgements.parquet"
 
@@ -90,11 +92,11 @@ def read_samples(file: Path, probes: Sequence[str]) -> list[dict[str, Any]]:
     """The answers in free words to these probes; those of a relapse with their dose."""
     relapse = DOSE.name in pq.read_schema(file).names
     wanted = [("probe", "in", list(probes)), ("kind", "==", "generate")]
-    return schemas.read(file, schemas.RELAPSE_SAMPLES if relapse else schemas.SAMPLES, wanted)
+    return parquet.read(file, RELAPSE_SAMPLES if relapse else SAMPLES, wanted)
 
 
 def read_of(manifests: Sequence[Path], probe: str, judge: str) -> list[dict[str, Any]]:
     """One judge's judgements of a probe's answers, from beside these manifests."""
     wanted = [("probe", "==", probe), ("judge", "==", judge)]
     files = (manifest.parent / FILE for manifest in manifests)
-    return [row for file in files for row in schemas.read(file, JUDGEMENTS, wanted)]
+    return [row for file in files for row in parquet.read(file, JUDGEMENTS, wanted)]

@@ -6,7 +6,7 @@ Shares are of answers that are not right. `account`: all (an unread answer count
 
 import pyarrow as pa
 
-from selfsame.tables.schemas import STATE_KEYS
+from selfsame.tables.columns import STATE_KEYS
 
 
 def _measured(name: str, kind: pa.DataType, unit: str) -> pa.Field:
