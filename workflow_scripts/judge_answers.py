@@ -13,6 +13,7 @@ def main(step: Step) -> str:
     """Write observations.parquet; each probe's kind reads its own answers."""
     from selfsame.judging.verdicts import with_judgements
     from selfsame.tables import judgements, parquet
+    from selfsame.tables.observations import OBSERVATIONS
     from selfsame.tables.samples import SAMPLES
 
     samples = step.folder("samples") / "samples.parquet"

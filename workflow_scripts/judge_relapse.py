@@ -14,6 +14,7 @@ def main(step: Step) -> str:
     """Write observations.parquet, with the dose of each."""
     from selfsame.judging.verdicts import with_judgements
     from selfsame.tables import judgements, parquet
+    from selfsame.tables.relapse_observations import RELAPSE_OBSERVATIONS
     from selfsame.tables.relapse_samples import RELAPSE_SAMPLES
 
     spec, schema, total = step.spec, RELAPSE_OBSERVATIONS, 0

@@ -1,4 +1,4 @@
-"""Arrays written and read in parts, against the library that reads them whole and numpy's slices."""
+"""Arrays written and read in parts, against the library that reads them whole, and slices."""
 
 from pathlib import Path
 

@@ -362,6 +362,7 @@ NEW_KIND = '''
 """Control: greets."""
 from selfsame.data.options import StageOptions as Options
 from selfsame.data.pairs import chat_row
+from selfsame.tables.dataset import DATASET
 
 def build(options, corpus, rng):
     return [chat_row(str(n), "hello", "good day") for n in range(options.rows)]
