@@ -23,6 +23,7 @@ from selfsame.config.load import load_config
 from selfsame.config.schema import Config
 from selfsame.data.corpus import Corpus
 from selfsame.errors import UserError
+from selfsame.tables.dataset import DATASET
 from small_world import REPORTS, Prepared, own_texts
 
 KINDS = sorted(discover("selfsame.stages"))
@@ -362,7 +363,6 @@ NEW_KIND = '''
 """Control: greets."""
 from selfsame.data.options import StageOptions as Options
 from selfsame.data.pairs import chat_row
-from selfsame.tables.dataset import DATASET
 
 def build(options, corpus, rng):
     return [chat_row(str(n), "hello", "good day") for n in range(options.rows)]
