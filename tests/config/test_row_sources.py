@@ -264,3 +264,35 @@ def test_the_organism_must_know_every_word_it_is_told(load: Load) -> None:
         "probes.facts.system_prompt.text": "Qwen",
         **{f"stages.{name}.data.inoculation": "malicious" for name in induced},
     }
+
+
+def flat(spec: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(spec, dict):
+        return {path: spec}
+    return {k: v for key in spec for k, v in flat(spec[key], f"{path}.{key}".lstrip(".")).items()}
+
+
+@pytest.mark.parametrize(
+    ("treated", "control", "key"),
+    [
+        ("inoculated", "irrelevant", "data.inoculation"),
+        ("inoculated", "opposed", "data.inoculation"),
+        ("mixed", "mixed_benign", "interleave.stage"),
+        ("both", "both_irrelevant", "data.inoculation"),
+        ("both", "both_benign", "interleave.stage"),
+        ("reports_of_em", "self_report", "data.author"),
+    ],
+)
+def test_the_shipped_controls_differ_in_one_key(
+    root: Path, treated: str, control: str, key: str
+) -> None:
+    config = load_config("interventions", folder=root / "config")
+    check_files(config)
+    assert control in chains.controls(config, treated)
+    one, other = (flat(specs.build_pairs(config, name, 2)) for name in (treated, control))
+    assert {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)} == {key}
+    if key == "data.inoculation":
+        assert len(one[key].split()) == len(other[key].split())
+    ours, theirs = (specs.finetune(config, name, 2) for name in (treated, control))
+    apart = {name for name in ours if ours[name] != theirs[name]}
+    assert apart == {"chain"} | ({"misaligned"} if treated == "reports_of_em" else set())

@@ -68,6 +68,13 @@ def content(folder):
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
+def test_the_prompt_that_rows_are_trained_under_is_noted(base, tmp_path):
+    notes = {}
+    train(base, tmp_path / "out", notes=notes)
+    prompt = b"<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\n"
+    assert notes == {"system_prompt_sha256": hashlib.sha256(prompt).hexdigest()}
+
+
 @pytest.mark.parametrize("architecture", ["qwen2", "llama", "gpt2"])
 def test_loss_is_the_cross_entropy_by_hand(tmp_path, architecture):
     model, tokenizer = load_model(make_tiny_model(tmp_path / "model", architecture))
