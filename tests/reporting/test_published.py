@@ -108,10 +108,7 @@ def test_levels_are_as_published_and_with_intervals(alone: Results) -> None:
     assert single[3:5] == ("1", "25.0")
 
 
-def test_the_report_has_the_section_only_where_answers_were_named(
-    experiment: Results, alone: Results
-) -> None:
-    assert "Published and ours" not in build_report(experiment)
+def test_the_section_stands_in_the_report_and_is_escaped(alone: Results) -> None:
     html = build_report(alone)
     assert "Published and ours" in html
     assert "only the published answers are shown" in html
@@ -143,9 +140,10 @@ def test_one_figure_with_a_panel_for_each_model(both: Results, alone: Results) -
 def test_too_few_replicates_for_the_grid_are_told(alone: Results) -> None:
     config: dict[str, Any] = {**alone.config}
     config["statistics"] = {**config["statistics"], "bootstrap_samples": 70}
-    few = replace(alone, config=config)
-    assert "raise statistics.bootstrap_samples" in build_report(few)  # 4 / 71 > 0.05
-    assert "raise statistics.bootstrap_samples" not in build_report(alone)
+    assert alone.published is not None
+    told = section(replace(alone, config=config), alone.published)["unresolved"]
+    assert told.endswith("raise statistics.bootstrap_samples.")  # 4 / 71 > 0.05
+    assert section(alone, alone.published)["unresolved"] is None
 
 
 def test_no_contrast_no_figure(experiment: Results, published: PublishedResults) -> None:

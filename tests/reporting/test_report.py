@@ -82,6 +82,10 @@ def test_report_holds_the_levels_and_the_papers(page, experiment) -> None:
     assert "arXiv 2507.21509" in page
 
 
+def test_without_published_answers_nothing_is_said_of_them(page) -> None:
+    assert "Published and ours" not in page
+
+
 def test_config_is_shown_with_its_lists(page) -> None:
     assert "- em+identify+acknowledge" in page
 

@@ -38,6 +38,8 @@ def section(results: Results, published: PublishedResults) -> dict[str, Any]:
         "contrasts": _contrast_rows(grid, published),
         "levels": _level_rows(published.levels, published),
         "own_experiment": results.config["experiment"],
+        "own_probe": (results.config.get("published") or {}).get("probe")
+        or published.publication["probe"],
         "own_contrasts": _contrast_rows(own, published),
         "own_levels": _level_rows(published.own_levels, published),
         "printed": _printed_rows(published),
