@@ -30,7 +30,7 @@ from loopback import (
     without_length,
 )
 from selfsame.errors import TryAgain, UserError
-from selfsame.fetching.addresses import Address, no_way, unsafe
+from selfsame.fetching.addresses import Address
 from selfsame.fetching.download import Patience, download
 
 QUICK = Patience(attempts=3, connect_s=2, read_s=2, wait_s=0.01, longest_wait_s=0.02)
@@ -357,36 +357,6 @@ def test_a_redirection_to_what_is_not_safe_is_refused(host: Host, place: Path, t
 def test_a_redirection_without_end(host: Host, place: Path) -> None:
     host.acts = [redirect("/round")] * 9
     assert refused(pinned(host), place) == "is redirected more than 5 times"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "is_followed"),
-    [
-        ("https://a.org/x", "https://a.org/y", True),
-        ("https://a.org/x", "https://b.org/x", False),
-        ("https://a.org/x", "http://a.org/x", False),
-        ("https://a.org/x", "http://127.0.0.1/x", False),
-        ("http://127.0.0.1/x", "https://127.0.0.1/x", True),
-        ("https://a.org/x", "https://user:word@a.org/x", False),
-        ("https://a.org/x", "https://a.org.evil.net/x", False),
-    ],
-)
-def test_which_redirections_are_followed(old: str, new: str, is_followed: bool) -> None:
-    assert (not no_way(Address(old), old, new)) == is_followed
-
-
-def test_a_pinned_file_may_come_from_anywhere_but_not_in_the_clear() -> None:
-    address = Address("https://a.org/x", sha256="0" * 64)
-    assert not no_way(address, address.url, "https://b.org/x")
-    assert no_way(address, address.url, "http://b.org/x")
-    assert "secret" not in no_way(address, address.url, "http://b.org/x?signature=secret")
-
-
-@pytest.mark.parametrize(
-    "url", ["http://example.org/x", "ftp://a.org/x", "https://", "x.jsonl", "https://u:p@a.org/x"]
-)
-def test_addresses_that_are_not_asked(url: str) -> None:
-    assert unsafe(url)
 
 
 # A disk that is full.

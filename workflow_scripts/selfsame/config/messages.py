@@ -132,8 +132,7 @@ def _text(
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{value}: must be a mapping of keys to values"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    head = "" if isinstance(detail["input"], Mapping) else f"{value}: "
-    return head + message[:1].lower() + message[1:]
+    return f"{value}: {message[:1].lower() + message[1:]}"
 
 
 def _unknown(

@@ -26,6 +26,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from selfsame.config.document import lines_of, read_document
 from selfsame.config.jsonschema import Schema, files_in
@@ -38,6 +39,7 @@ from selfsame.fetching.addresses import PLACES, file_name, unsafe
 FETCHED = "results/datasets"  # shared by all experiments
 COMMIT = re.compile(r"[0-9a-f]{40}")
 LAID_OVER = ("where", "columns")  # key by key; the other options as a whole
+AT_ODDS = "at_odds"  # keys that do not go together
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 Content = Literal["articles", "rival_texts", "chat_rows", "choice_questions", "questions"]
@@ -106,16 +108,22 @@ class Entry(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
+        problem = next(self._problems(), None)
+        if problem:
+            raise PydanticCustomError(AT_ODDS, "{problem}", {"problem": problem})
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        """What is wrong between the keys."""
         given = [place for place in PLACES if getattr(self, place) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(PLACES)}, not {len(given)} of them")
+            yield f"give exactly one of {', '.join(PLACES)}, not {len(given)} of them"
         if self.how and self.path is None:
-            raise ValueError("`how` says how the file at `path` is had; there is no `path`")
+            yield "`how` says how the file at `path` is had; there is no `path`"
         if self.hub and self.sha256 is None and not COMMIT.fullmatch(self.hub.revision):
-            raise ValueError("give the sha256, or as hub.revision the commit (40 hex digits)")
+            yield "give the sha256, or as hub.revision the commit (40 hex digits)"
         if self.kind_of_file is None:
-            raise ValueError("the file's name tells no format; give `format`")
-        return self
+            yield "the file's name tells no format; give `format`"
 
     @property
     def kind_of_file(self) -> str | None:
@@ -163,7 +171,8 @@ def _read_registry(path: Path, _modified_ns: int) -> Registry:
     try:
         entries = ENTRIES.validate_json(json.dumps(document.data), strict=True)
     except ValidationError as error:
-        mistakes += form_mistakes(error, document.data, registry_schema(), ignore="")
+        mistakes += form_mistakes(error, document.data, registry_schema(), ignore=AT_ODDS)
+        mistakes += [Mistake(e["loc"], e["msg"]) for e in error.errors() if e["type"] == AT_ODDS]
     if mistakes:
         raise ConfigErrors(lines_of(document, mistakes, str(path)))
     return entries
