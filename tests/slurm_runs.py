@@ -220,10 +220,19 @@ def lose(cluster: Cluster, name: str) -> None:
     (daemon,) = running(cluster.folder, f"slurmd-{name}")
     kill(daemon)
     jobs = slurm(cluster, "squeue", "--noheader", f"--nodelist={name}", "--format=%i").split()
-    for keeper in job_keepers(cluster):  # named "slurmstepd: [<job>.batch]"
-        if any(f"[{job}." in " ".join(keeper.cmdline()) for job in jobs):
+    for keeper in job_keepers(cluster):
+        if _job_of(keeper) in jobs:
             kill(keeper)
     slurm(cluster, "scontrol", "update", f"nodename={name}", "state=down", "reason=test")
+
+
+def _job_of(keeper: psutil.Process) -> str | None:
+    """The job that a slurmstepd keeps, by its title "slurmstepd: [<job>.batch]"."""
+    try:
+        title = " ".join(keeper.cmdline())
+    except psutil.NoSuchProcess:  # ended meanwhile
+        return None
+    return title.partition("[")[2].partition(".")[0]
 
 
 def bring_back(cluster: Cluster, name: str) -> None:

@@ -20,7 +20,7 @@ from slurm_runs import Held, Run, bring_back, jobs, lose, preempt, slurm
 
 pytestmark = pytest.mark.cluster
 Experiment = Callable[..., Run]
-SEED = 1
+SEED = 2
 TABLES = ("--", "results/smallest/tables/manifest.json")
 STEPS = ("states/em/seed0/relapse", "states/base/seed0/samples", "persona", "surface_baseline")
 
