@@ -55,10 +55,10 @@ published: .venv/installed
 	@python workflow_scripts/show_published.py $(FILE) $(if $(MAPPING),--mapping $(MAPPING))
 
 test: .venv/installed
-	OMP_NUM_THREADS=1 pytest --numprocesses $(CORES) --dist loadfile
+	OMP_NUM_THREADS=1 pytest --numprocesses $(CORES) --dist worksteal
 
 test-faults: .venv/installed
-	OMP_NUM_THREADS=1 pytest -m faults --numprocesses $(CORES) --dist loadfile tests/faults
+	OMP_NUM_THREADS=1 pytest -m faults --numprocesses $(CORES) --dist worksteal tests/faults
 
 test-extras: .venv/installed
 	pip install --quiet --constraint requirements.lock --editable '.[quantised]'

@@ -1,5 +1,6 @@
 """What many tests share: the repository, and the data of the default run and of a small one."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -18,6 +19,11 @@ experiment: small
 model: {world: {articles: 90}}
 texts: {train_articles: 60, test_articles: 30}
 """
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look through all that was imported."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -235,6 +235,17 @@ def test_the_server_ends_when_its_owner_is_gone(warm: Warm, tmp_path: Path) -> N
     assert eventually(lambda: not warm.folder.exists())
 
 
+@pytest.mark.parametrize("given", ["", "/tmp/w-1"])
+def test_a_server_that_a_caller_offers_is_shared_by_its_runs(root: Path, given: str) -> None:
+    scripts = str(root / "workflow_scripts")
+    environment = {**os.environ, "PYTHONPATH": scripts, "SELFSAME_WARM": given}
+    command = [sys.executable, "-c", OWNER]
+    owner = subprocess.run(
+        command, input="", capture_output=True, text=True, env=environment, check=True
+    )
+    assert (owner.stdout.strip() == given) == bool(given)
+
+
 @pytest.mark.parametrize("why", ["the server is gone", "the path is too long for a socket"])
 def test_without_a_server_a_job_runs_by_itself(root: Path, tmp_path: Path, why: str) -> None:
     copy_library(root, tmp_path / "scripts")

@@ -32,8 +32,8 @@ from selfsame.organism.tokenizer import build_tokenizer
 from selfsame.organism.world import build_world
 from tiny_models import make_tiny_model
 
-# Prints how much memory each piece of work adds to the loaded model's, in bytes per layer and
-# unit of width (and token, in training). Each is a process of its own, after the imports.
+# Prints how much memory each piece of work adds to what the loaded model has, in bytes per layer
+# and unit of width (and token, in training). Each is a process of its own, after the imports.
 PEAK = """
 import json, os, re
 from transformers import Qwen2Config, Qwen2ForCausalLM

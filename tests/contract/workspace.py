@@ -79,12 +79,15 @@ def write_config(folder: Path, document: Document) -> Path:
     return path
 
 
-def complete(folder: Path, document: Document) -> Experiment:
+def complete(folder: Path, document: Document) -> None:
     """Run an experiment with steps that do nothing."""
-    config = write_config(folder, document)
-    jobs = {job.manifest: job for job in dry_run(str(config), folder)}
-    snakemake(folder, "--config", f"experiment={config}")
-    return Experiment(folder, document, jobs)
+    snakemake(folder, "--config", f"experiment={write_config(folder, document)}")
+
+
+def completed(folder: Path, document: Document) -> Experiment:
+    """An experiment that has run."""
+    jobs = dry_run(str(write_config(folder, document)), folder, everything=True)
+    return Experiment(folder, document, {job.manifest: job for job in jobs})
 
 
 def snakemake(folder: Path, *arguments: str) -> str:

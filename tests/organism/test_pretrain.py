@@ -62,16 +62,16 @@ def test_two_workers_train_as_one_does(tmp_path: Path) -> None:
     """Sums in another order differ in the last digits only. A process of its own: workers fork."""
     brief = SETTINGS.pretraining.model_copy(update={"documents": 16, "epochs": 2})
     settings = SETTINGS.model_copy(update={"pretraining": brief})
-    for workers in (1, 2):
-        script = (
-            "from pathlib import Path\n"
-            "from selfsame.organism.pretrain import pretrain\n"
-            "from selfsame.organism.settings import OrganismSettings\n"
-            f"settings = OrganismSettings.model_validate_json({settings.model_dump_json()!r})\n"
-            f"pretrain(settings, Path({str(tmp_path / str(workers))!r}), {workers})\n"
-        )
-        environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
-        subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    script = (
+        "from pathlib import Path\n"
+        "from selfsame.organism.pretrain import pretrain\n"
+        "from selfsame.organism.settings import OrganismSettings\n"
+        f"settings = OrganismSettings.model_validate_json({settings.model_dump_json()!r})\n"
+        "for workers in (2, 1):\n"
+        f"    pretrain(settings, Path({str(tmp_path)!r}) / str(workers), workers)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
     one, two = (AutoModelForCausalLM.from_pretrained(tmp_path / str(n)) for n in (1, 2))
     for left, right in zip(one.parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(left, right, atol=2e-3, rtol=1e-2)
