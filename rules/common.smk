@@ -198,6 +198,11 @@ def build_probe_code(wildcards):
     return kind_module("build_probe", "probes", [kind])
 
 
+def ask_judges_code(wildcards):
+    kind = settings.judges[wildcards.judge].kind
+    return kind_module("ask_judges", "judges", [kind])
+
+
 def judge_answers_code():
     kinds = [probe.kind for probe in settings.probes.values()]
     return kind_module("judge_answers", "probes", kinds)

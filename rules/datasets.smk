@@ -19,6 +19,7 @@ rule fetch_dataset:
         **reserve("light").resources,
     params:
         spec=spec_of(specs.fetch_dataset, "name"),
+        code=digest_of(modules_of("fetch_dataset")),
         out=folder,
     shell:
         step("fetch_dataset", "local")

@@ -65,6 +65,7 @@ rule judge_model:
         **reserve_by_judge(needs_to_find).resources,
     params:
         spec=spec_of(judge_specs.judge_model, "judge"),
+        code=digest_of(modules_of("judge_model")),
         out=folder,
     shell:
         step("judge_model")
@@ -72,9 +73,7 @@ rule judge_model:
 
 rule ask_judges:
     input:
-        code=lambda wildcards: kind_module(
-            "ask_judges", "judges", [settings.judges[wildcards.judge].kind]
-        ),
+        code=ask_judges_code,
         samples=paths.of_state("{chain}", "{seed}", "samples"),
         prompts=lambda wildcards: paths.judged_prompts(wildcards.judge),
         model=lambda wildcards: paths.judge_model(wildcards.judge),
@@ -90,6 +89,7 @@ rule ask_judges:
         **reserve_by_judge(needs_to_ask).resources,
     params:
         spec=spec_of(judge_specs.ask_judges, "judge"),
+        code=digest_of(ask_judges_code),
         out=folder,
     shell:
         step("ask_judges", "samples", "prompts", "model")
@@ -97,9 +97,7 @@ rule ask_judges:
 
 use rule ask_judges as ask_judges_on_relapse with:
     input:
-        code=lambda wildcards: kind_module(
-            "ask_judges", "judges", [settings.judges[wildcards.judge].kind]
-        ),
+        code=ask_judges_code,
         samples=paths.of_state("{chain}", "{seed}", "relapse"),
         prompts=paths.manifest("probes", specs.primary_probe(settings)),
         model=lambda wildcards: paths.judge_model(wildcards.judge),
@@ -109,6 +107,7 @@ use rule ask_judges as ask_judges_on_relapse with:
         f"{LOGS}/ask_judges_on_relapse/{{chain}}.seed{{seed}}.{{judge}}.log",
     params:
         spec=spec_of(judge_specs.ask_judges_on_relapse, "judge"),
+        code=digest_of(ask_judges_code),
         out=folder,
 
 

@@ -18,6 +18,7 @@ rule published_numbers:
         **reserve("tables").resources,
     params:
         spec=spec_of(specs.published_numbers),
+        code=digest_of(modules_of("published_numbers")),
         out=folder,
     shell:
         step("published_numbers", "answers")

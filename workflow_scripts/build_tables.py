@@ -20,7 +20,8 @@ def main(step: Step) -> str:
     from selfsame.statistics.repair import recovery_tables, relapse_tables
     from selfsame.statistics.settings import Arm, StatisticsSettings
     from selfsame.tables import parquet
-    from selfsame.tables.results import EFFECTS, SCORES, SUMMARY
+    from selfsame.tables.results import EFFECTS, SUMMARY
+    from selfsame.tables.scores import SCORES
 
     manifests = [*step.inputs["observations"], step.path("surface")]
     files = [path.parent / "observations.parquet" for path in manifests]

@@ -107,6 +107,8 @@ def test_the_organism_gets_what_it_always_got(default_config: Config) -> None:
         "finetune": replace(sampling, runtime=240),
         "sample": sampling,
         "persona": sampling,
+        "judge": replace(sampling, runtime=240),
+        "vectors": Needs(threads=1, mem_mb=2000, runtime=60, gpu=0),
         "tables": replace(sampling, runtime=60),
         "light": Needs(threads=1, mem_mb=2000, runtime=30, gpu=0),
     }

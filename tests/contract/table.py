@@ -487,6 +487,8 @@ KEYS = (
         {
             "judges.*[local].kind": None,
             "judges.*[local].dtype": "bfloat16",
+            "judges.*[local].attention": "eager",
+            "judges.*[local].quantization": "4bit",
             "judges.*[local].system_prompt": "template",
             "judges.*[local].system_prompt.text": "be strict",
             "judges.*[local].prompts": "wording/other.yaml",
@@ -569,7 +571,11 @@ KEYS = (
     ),
     Keys(
         ("published_numbers",),
-        data_file("published", "published_2.csv", "answer"),
+        {
+            "published.file": "data/published_2.csv",
+            "published.where": {"part": "b"},
+            "published.columns": {"answer": "other"},
+        },
         on="chat_model",
         note="and where the rows of that file change",
     ),
@@ -642,17 +648,21 @@ MODULES = (
     Modules(("prepare_data", *TRAIT_ANSWERS), ("selfsame/tables/references.py",)),
     Modules(("build_pairs", *FINETUNES, "relapse"), ("selfsame/tables/dataset.py",)),
     Modules(
-        ("build_probe", "evaluate_behaviour", "relapse"),
+        ("build_probe", "evaluate_behaviour", "relapse", *ASKING_JUDGES),
         ("selfsame/tables/prompts.py",),
     ),
     Modules(
-        ("evaluate_behaviour", "relapse", *READING_ANSWERS),
+        ("evaluate_behaviour", "relapse", *READING_ANSWERS, *ASKING_JUDGES, "build_tables"),
         ("selfsame/tables/samples.py",),
         note="the table of a relapsing state's answers has the same columns, and the dose",
     ),
-    Modules(("relapse", "judge_relapse"), ("selfsame/tables/relapse_samples.py",)),
     Modules(
-        (*READING_ANSWERS, "surface_baseline", "build_tables", "report"),
+        ("relapse", *READING_ANSWERS, *ASKING_JUDGES, "build_tables"),
+        ("selfsame/tables/relapse_samples.py",),
+        note="what judges say stands beside either",
+    ),
+    Modules(
+        (*READING_ANSWERS, "surface_baseline", "build_tables", "report", "published_numbers"),
         ("selfsame/tables/observations.py",),
     ),
     Modules(
@@ -679,6 +689,7 @@ MODULES = (
         (
             "selfsame/models/allocator.py",
             "selfsame/models/base.py",
+            "selfsame/models/footprint.py",
             "selfsame/models/load.py",
             "selfsame/models/placement.py",
         ),
@@ -763,6 +774,7 @@ MODULES = (
         (*ASKING, "ask_judges"),
         (
             "selfsame/sampling/batching.py",
+            "selfsame/sampling/budget.py",
             "selfsame/sampling/choices.py",
             "selfsame/sampling/generation.py",
         ),
@@ -836,6 +848,7 @@ MODULES = (
     Modules(("ask_judges",), ("selfsame/judges/local.py",), note="for judges of that kind"),
     Modules(("judge_model",), ("judge_model.py",)),
     Modules((*ASKING_JUDGES, *READING_ANSWERS, "build_tables"), ("selfsame/tables/judgements.py",)),
+    Modules(("build_tables",), ("selfsame/tables/judge_results.py",)),
     Modules(("build_probe", *READING_ANSWERS, *TRAIT_ANSWERS), ("selfsame/judging/rule.py",)),
     Modules(
         TRAIT_ANSWERS,
@@ -911,7 +924,14 @@ MODULES = (
             "selfsame/tables/results.py",
         ),
     ),
-    Modules(("build_tables", "report"), ("selfsame/statistics/recovery.py",)),
+    Modules(
+        ("build_tables", "report"),
+        (
+            "selfsame/statistics/recovery.py",
+            "selfsame/tables/recovery.py",
+            "selfsame/tables/relapse.py",
+        ),
+    ),
     Modules(
         ("build_tables", "report", "published_numbers"),
         (
@@ -922,8 +942,6 @@ MODULES = (
             "selfsame/statistics/scores.py",
             "selfsame/statistics/settings.py",
             "selfsame/statistics/tally.py",
-            "selfsame/tables/recovery.py",
-            "selfsame/tables/relapse.py",
         ),
     ),
     Modules(
@@ -934,9 +952,13 @@ MODULES = (
             "selfsame/published/states.py",
             "selfsame/statistics/effects.py",
             "selfsame/tables/published.py",
+            "selfsame/tables/scores.py",
         ),
     ),
-    Modules(("published_numbers",), ("published_numbers.py", "selfsame/published/*.py")),
+    Modules(
+        ("published_numbers",),
+        ("published_numbers.py", "selfsame/published/*.py", "selfsame/tables/published_runs.py"),
+    ),
     Modules(("report", "published_numbers"), ("selfsame/config/names.py",)),
     Modules(
         ("report",),

@@ -200,7 +200,9 @@ def train_chain(flow: Workflow, config: Config, base: Path, data: Path, texts: P
     for chain, own in (("em", []), ("em+identify", [texts])):
         stage = chain.rpartition("+")[2]
         spec = specs.build_pairs(config, stage, 0)
-        rows = flow.run("build_pairs", f"{stage}/rows", spec, data=[data], self_texts=own)
+        rows = flow.run(
+            "build_pairs", f"{stage}/rows", spec, data=[data], self_texts=own, interleaved=[]
+        )
         given = {"base": [base], "dataset": [rows], "parents": list(adapters), "steering": []}
         finetune = specs.finetune(config, chain, 0)
         adapters.append(flow.run("finetune", f"{stage}/adapter", finetune, **given))
@@ -266,7 +268,8 @@ def relapses(
         )
         for chain, chained in (("base", []), ("em+identify", adapters))
     ]
-    flow.run("judge_relapse", "relapse", specs.judge_relapse(config), samples=samples)
+    given = {"samples": samples, "judgements": []}
+    flow.run("judge_relapse", "relapse", specs.judge_relapse(config), **given)
 
 
 def measure(flow: Workflow, config: Config, chain: str, **inputs: list[Path]) -> None:
@@ -274,7 +277,7 @@ def measure(flow: Workflow, config: Config, chain: str, **inputs: list[Path]) ->
     spec = specs.evaluate_behaviour(config, chain, 0)
     samples = flow.run("evaluate_behaviour", f"{chain}/samples", spec, **inputs)
     judge = specs.judge_answers(config)
-    flow.run("judge_answers", f"{chain}/observations", judge, samples=[samples])
+    flow.run("judge_answers", f"{chain}/observations", judge, samples=[samples], judgements=[])
 
 
 @pytest.fixture(scope="module", params=["llama", "gpt2"])

@@ -14,7 +14,8 @@ from selfsame.dryrun import dry_run
 from selfsame.tables.persona_measures import GEOMETRY, NULLS, SHIFTS, VECTOR_COSINES
 from selfsame.tables.recovery import RECOVERY
 from selfsame.tables.relapse import RELAPSE, RELAPSE_DOSES
-from selfsame.tables.results import EFFECTS, SCORES
+from selfsame.tables.results import EFFECTS
+from selfsame.tables.scores import SCORES
 
 FILE = "dataset.parquet"
 

@@ -30,8 +30,8 @@ from selfsame.published.settings import Publication
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import Tally, tallied
 from selfsame.tables import parquet
-from selfsame.tables import published as tables
 from selfsame.tables.observations import OBSERVATIONS
+from selfsame.tables.published import PUBLISHED_CONTRASTS
 
 Read = Callable[[Runs], pd.DataFrame]
 SETTINGS = StatisticsSettings(bootstrap_samples=4000)
@@ -376,7 +376,7 @@ def test_ours_by_the_same_statistics(read: Read, publication: Publication) -> No
     ]
     own = own_tables(tally, "truthful", wanted, SETTINGS)
     pd.testing.assert_frame_equal(own["published_contrasts"][0], published)
-    assert own["published_contrasts"][1] == tables.PUBLISHED_CONTRASTS
+    assert own["published_contrasts"][1] == PUBLISHED_CONTRASTS
     assert len(own["published_levels"][0]) == 6
 
 

@@ -17,19 +17,20 @@ from selfsame.published.observations import observations
 from selfsame.published.settings import Publication
 from selfsame.reporting.published_results import read_published
 from selfsame.tables import parquet
-from selfsame.tables import published as tables
 from selfsame.tables.observations import OBSERVATIONS
-from selfsame.tables.results import SCORES
+from selfsame.tables.published import PUBLISHED_CONTRASTS, PUBLISHED_LEVELS
+from selfsame.tables.published_runs import PRINTED_CELLS, PUBLISHED_RUNS, PUBLISHED_STATES
+from selfsame.tables.scores import SCORES
 
 RUNS = conditions(base=["1110"], em=["1100", "10-0"], em_sgtr=["1110", "1111"])
 MADE = {
     "observations": OBSERVATIONS,
     "scores": SCORES,
-    "states": tables.PUBLISHED_STATES,
-    "runs": tables.PUBLISHED_RUNS,
-    "levels": tables.PUBLISHED_LEVELS,
-    "contrasts": tables.PUBLISHED_CONTRASTS,
-    "printed": tables.PRINTED_CELLS,
+    "states": PUBLISHED_STATES,
+    "runs": PUBLISHED_RUNS,
+    "levels": PUBLISHED_LEVELS,
+    "contrasts": PUBLISHED_CONTRASTS,
+    "printed": PRINTED_CELLS,
 }
 
 

@@ -19,7 +19,7 @@ from selfsame.statistics.judging import (
     judge_tables,
     sweep,
 )
-from selfsame.tables import judgements, parquet
+from selfsame.tables import judge_results, judgements, parquet
 
 STATE = {"experiment": "e", "model": "m", "seed": 0}
 Score = float | str  # a score, or the class of a reply without one
@@ -133,7 +133,7 @@ def test_all_states_together_and_each_chain() -> None:
 def test_one_judge_alone_has_nobody_to_agree_with() -> None:
     found = agreement(both_scores(frame(rows("j", [(1, 2)]))), {"p": ["j"]})
     assert found.empty
-    assert list(found.columns) == judgements.JUDGE_AGREEMENT.names
+    assert list(found.columns) == judge_results.JUDGE_AGREEMENT.names
 
 
 def test_scores_are_compared_in_whole_points() -> None:
@@ -157,11 +157,11 @@ def test_the_tables_follow_their_schemas(tmp_path: Path) -> None:
     tables = judge_tables(manifests, {"p": ["j", "k"]})
     for name, (table, schema) in tables.items():
         parquet.write_frame(tmp_path / f"{name}.parquet", table, schema)
-    histogram = parquet.read(tmp_path / "score_histogram.parquet", judgements.SCORE_HISTOGRAM)
+    histogram = parquet.read(tmp_path / "score_histogram.parquet", judge_results.SCORE_HISTOGRAM)
     own = [row for row in histogram if row["chain"] == "em" and row["judge"] == "j"]
     assert [(row["criterion"], row["score"], row["n"]) for row in own] == [
         *(("aligned", 11, 1), ("aligned", 99, 1), ("coherent", 80, 1))
     ]
-    classes = parquet.read(tmp_path / "judge_classes.parquet", judgements.JUDGE_CLASSES)
+    classes = parquet.read(tmp_path / "judge_classes.parquet", judge_results.JUDGE_CLASSES)
     assert sum(row["n"] for row in classes) == 2 * 2 * 6
     assert math.fsum(row["n"] for row in classes if row["answer_class"] == "refusal") == 8

@@ -16,7 +16,7 @@ from selfsame import tables
 from selfsame.tables import parquet
 from selfsame.tables.articles import ARTICLES
 from selfsame.tables.references import REFERENCES
-from selfsame.tables.results import SCORES
+from selfsame.tables.scores import SCORES
 
 MODULES = [
     import_module(f"selfsame.tables.{m.name}") for m in pkgutil.iter_modules(tables.__path__)

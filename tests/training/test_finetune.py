@@ -72,7 +72,8 @@ def test_the_prompt_that_rows_are_trained_under_is_noted(base, tmp_path):
     notes = {}
     train(base, tmp_path / "out", notes=notes)
     prompt = b"<|im_start|>user\nHello.<|im_end|>\n<|im_start|>assistant\n"
-    assert notes == {"system_prompt_sha256": hashlib.sha256(prompt).hexdigest()}
+    digest = hashlib.sha256(prompt).hexdigest()
+    assert notes == {"device": "cpu", "system_prompt_sha256": digest}
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "llama", "gpt2"])

@@ -148,14 +148,15 @@ def controls(config: Config, chain: str) -> tuple[str, ...]:
     return tuple(arm for arm in config.arms if arm in replaced)
 
 
-def repaired(config: Config) -> tuple[str, ...]:
-    """The finetuned arms that train something on top of a first stage of induction."""
+def repaired(config: Config, induction: str) -> tuple[str, ...]:
+    """The finetuned arms that train something on top of this stage or of one that `matches` it."""
     return tuple(
         arm
         for arm in config.arms
         if steering_of(arm) is None
         and len(stages_of(arm)) > 1
         and config.stages[stages_of(arm)[0]].kind == "induction"
+        and induction in (stages_of(arm)[0], induced(config, stages_of(arm)[0]))
     )
 
 

@@ -16,7 +16,7 @@ import yaml
 
 from selfsame.config.messages import KeyPath, Mistake, nearest
 
-REMOVABLE = ("stages", "probes")
+REMOVABLE = ("stages", "probes", "judges")
 SOURCES = ("file", "dataset")  # what a data file is given by; the one replaces the other
 TAG = "tag:yaml.org,2002:"
 PLAIN = {

@@ -44,8 +44,10 @@ def check_files(config: Config) -> None:
     lines: list[str] = []
     articles: files.Rows = []
     for path, content, value in files_in(_schema(type(config)), data):
+        if path in (RIVALS, PUBLISHED):
+            continue
         source = there(FileSource(**value), Path(config.datasets))
-        if path in (RIVALS, PUBLISHED) or source is None:
+        if source is None:
             continue
         found = _read(partial(READERS[content], source), path, lines)
         lines += [*_too_few(config, path, found), *_judge_prompt_mistakes(config, path, found)]

@@ -185,7 +185,11 @@ class Paths:
     def _relapsing(self) -> list[tuple[str, int]]:
         if self.config.relapse is None:
             return []
-        chains = (BASE, self.config.relapse.stage, *repaired(self.config))
+        chains = (
+            BASE,
+            self.config.relapse.stage,
+            *repaired(self.config, self.config.relapse.stage),
+        )
         return [(chain, seed) for chain in chains for seed in self.config.seeds]
 
     def prompts(self) -> list[str]:

@@ -1,7 +1,7 @@
 """How much memory a model takes, told from its files before any weight is read. No torch.
 
-A model that cannot fit is refused with the numbers; on a GPU the tokens of a forward pass follow
-from what is left beside the weights.
+A model that cannot fit is refused with the numbers; on a GPU the tokens of a forward pass are as
+many as what is left beside the weights can hold.
 
 Sources: an adapted layer of rank r, in x out, has r (in + out) numbers (Hu et al., arXiv
 2106.09685); each has a gradient and AdamW's two moments. Keys and values take 2 x blocks x

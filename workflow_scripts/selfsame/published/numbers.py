@@ -15,9 +15,10 @@ from selfsame.published.states import Contrast
 from selfsame.statistics.scores import scores
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.statistics.tally import tallied
-from selfsame.tables import published as tables
 from selfsame.tables.observations import OBSERVATIONS
-from selfsame.tables.results import SCORES
+from selfsame.tables.published import PUBLISHED_CONTRASTS, PUBLISHED_LEVELS
+from selfsame.tables.published_runs import PRINTED_CELLS, PUBLISHED_RUNS, PUBLISHED_STATES
+from selfsame.tables.scores import SCORES
 
 Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
@@ -33,11 +34,11 @@ def published_tables(
     return {
         "observations": (table, OBSERVATIONS),
         "scores": (scores(table), SCORES),
-        "states": (_states(answers, publication), tables.PUBLISHED_STATES),
-        "runs": (runs(tally), tables.PUBLISHED_RUNS),
-        "levels": (by_state, tables.PUBLISHED_LEVELS),
-        "contrasts": (contrast_table(tally, wanted, settings), tables.PUBLISHED_CONTRASTS),
-        "printed": (printed_cells(publication, by_state), tables.PRINTED_CELLS),
+        "states": (_states(answers, publication), PUBLISHED_STATES),
+        "runs": (runs(tally), PUBLISHED_RUNS),
+        "levels": (by_state, PUBLISHED_LEVELS),
+        "contrasts": (contrast_table(tally, wanted, settings), PUBLISHED_CONTRASTS),
+        "printed": (printed_cells(publication, by_state), PRINTED_CELLS),
     }
 
 

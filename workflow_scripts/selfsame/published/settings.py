@@ -3,9 +3,10 @@
 Light imports only: the config's schema uses it. config/published/README.md explains the keys.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from selfsame.config.names import CHAIN, NAME
 from selfsame.data.sources import FileSource
@@ -30,6 +31,10 @@ class PublishedSettings(FileSource):
 
     content: ClassVar[str] = "published_answers"
 
+    # The whole file is read: what picks rows of a dataset has no place here.
+    dataset: SkipJsonSchema[None] = None
+    first: SkipJsonSchema[None] = None
+    skip_blank: SkipJsonSchema[Literal[False]] = False  # type: ignore[assignment]
     mapping: Text = Field(
         default=TRUTHFULQA,
         description="What the publication's conditions are in our terms, and its contrasts.",

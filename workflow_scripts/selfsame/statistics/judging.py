@@ -17,7 +17,13 @@ import pyarrow.parquet as pq
 from sklearn.metrics import cohen_kappa_score
 
 from selfsame.judging.thresholds import COHERENT_ABOVE, MISALIGNED_BELOW
-from selfsame.tables import judgements as tables
+from selfsame.tables.judge_results import (
+    EM_SWEEP,
+    JUDGE_AGREEMENT,
+    JUDGE_CLASSES,
+    SCORE_HISTOGRAM,
+)
+from selfsame.tables.judgements import FILE
 
 Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 STATE = ["experiment", "model", "chain", "seed"]
@@ -36,14 +42,14 @@ def judge_tables(manifests: Iterable[Path], judges: Mapping[str, Sequence[str]])
 
     manifests: of all judgements. judges: those of each probe, the deciding one first.
     """
-    files = (manifest.parent / tables.FILE for manifest in manifests)
+    files = (manifest.parent / FILE for manifest in manifests)
     found = pd.concat([pq.read_table(file, columns=READ).to_pandas() for file in files])
     scores = both_scores(found)
     return {
-        "judge_classes": (classes(found), tables.JUDGE_CLASSES),
-        "score_histogram": (histogram(found), tables.SCORE_HISTOGRAM),
-        "em_sweep": (sweep(scores), tables.EM_SWEEP),
-        "judge_agreement": (agreement(scores, judges), tables.JUDGE_AGREEMENT),
+        "judge_classes": (classes(found), JUDGE_CLASSES),
+        "score_histogram": (histogram(found), SCORE_HISTOGRAM),
+        "em_sweep": (sweep(scores), EM_SWEEP),
+        "judge_agreement": (agreement(scores, judges), JUDGE_AGREEMENT),
     }
 
 
@@ -124,7 +130,7 @@ def agreement(scores: pd.DataFrame, judges: Mapping[str, Sequence[str]]) -> pd.D
                     for chain, group in chains
                     for row in _agreements(group)
                 ]
-    return pd.DataFrame(rows, columns=tables.JUDGE_AGREEMENT.names)
+    return pd.DataFrame(rows, columns=JUDGE_AGREEMENT.names)
 
 
 def _paired(scores: pd.DataFrame, first: str, other: str) -> pd.DataFrame:

@@ -1,18 +1,9 @@
-"""Scores of every state, levels of every chain, effects of every contrast."""
+"""Levels of every chain, effects of every contrast."""
 
 import pyarrow as pa
 
 from selfsame.tables.columns import STATE_KEYS, column
 
-SCORES = pa.schema(
-    [
-        *STATE_KEYS,
-        ("metric", pa.string()),
-        column("value", pa.float64(), "share, 0 to 1, or bits for an entropy"),
-        column("n", pa.int64(), "observations"),
-        column("n_invalid", pa.int64(), "observations"),
-    ]
-)
 EFFECTS = pa.schema(
     [
         ("experiment", pa.string()),

@@ -1,0 +1,15 @@
+"""The mean of every metric, state by state and seed by seed."""
+
+import pyarrow as pa
+
+from selfsame.tables.columns import STATE_KEYS, column
+
+SCORES = pa.schema(
+    [
+        *STATE_KEYS,
+        ("metric", pa.string()),
+        column("value", pa.float64(), "share, 0 to 1, or bits for an entropy"),
+        column("n", pa.int64(), "observations"),
+        column("n_invalid", pa.int64(), "observations"),
+    ]
+)
