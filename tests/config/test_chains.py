@@ -94,7 +94,8 @@ def test_repaired_arms_and_what_they_are_held_against() -> None:
     }
     arms = ("base", "em", "em+sgtr", "em+sgtr+self", "sgtr+em", "em_steered", "em+steer:-evil")
     config = cast(Any, SimpleNamespace(arms=arms, stages=stages))
-    assert repaired(config) == ("em+sgtr", "em+sgtr+self")
+    assert repaired(config, "em") == ("em+sgtr", "em+sgtr+self")
+    assert repaired(config, "sgtr") == ()
     found = {arm: induced(config, arm) for arm in arms}
     assert found == {
         "base": None,

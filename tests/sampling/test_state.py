@@ -13,6 +13,7 @@ from selfsame.data.prompts import user
 from selfsame.data.wording import english_wording
 from selfsame.models.load import load_model
 from selfsame.models.settings import SystemText
+from selfsame.sampling.generation import Generated
 from selfsame.sampling.self_texts import self_reports, summaries
 from selfsame.sampling.state import Speaker, sample_probe, stream
 from selfsame.tables import parquet
@@ -179,3 +180,19 @@ def test_self_reports_go_through_the_questions_in_turn(speaker: Speaker, tmp_pat
         assert report["question"] == wording.identity[number % 6]
         assert report["answer"].strip()
     assert len({report["row_id"] for report in reports}) == len(reports) <= 14
+
+
+def test_a_thought_is_no_part_of_an_answer(tmp_path: Path) -> None:
+    model, tokenizer = load_model(make_tiny_model(tmp_path / "model"))
+    speaker = Speaker(model, tokenizer, "none")
+    ids = tokenizer("<think>Hm.</think>Yes.", add_special_tokens=False)["input_ids"]
+    thought = tokenizer("<think>Hm.</think>", add_special_tokens=False)["input_ids"]
+    said = speaker.said(Generated(ids, finished=True))
+    assert said == {
+        "text": "Yes.",
+        "finished": True,
+        "n_tokens": len(ids),
+        "thought_tokens": len(thought),
+    }
+    unfinished = speaker.said(Generated(thought[:-1], finished=False))
+    assert (unfinished["text"], unfinished["thought_tokens"]) == ("", len(thought) - 1)

@@ -16,6 +16,7 @@ from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
 from selfsame.models.memory import Portion
 from selfsame.models.settings import Loading, SystemPrompt, parse_system
 from selfsame.models.steering import Steering
+from selfsame.models.thinking import cut_thought
 from selfsame.sampling.budget import fitting_budget
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
 from selfsame.sampling.generation import Generated, generate
@@ -24,6 +25,7 @@ from selfsame.step import Step
 PromptRow = dict[str, Any]
 SampleRow = dict[str, Any]
 PROMPT_NOTE = "system_prompt_sha256"
+WRITTEN = ("text", "finished", "n_tokens", "thought_tokens")
 COPIED = ("probe", "item", "cluster", "order", "kind", "correct", "reference")
 
 
@@ -74,11 +76,16 @@ class Speaker:
         )
 
     def said(self, answer: Generated) -> dict[str, Any]:
-        """An answer's `text`, whether it `finished` (a stop token ended it) and its `n_tokens`."""
+        """An answer's `text`, whether it `finished` (a stop token ended it) and its `n_tokens`.
+
+        A thought is cut off the text: `thought_tokens` of the `n_tokens`.
+        """
+        ids, thought = cut_thought(self.tokenizer, answer.ids)
         return {
-            "text": self.tokenizer.decode(answer.ids, skip_special_tokens=True).strip(),
+            "text": self.tokenizer.decode(ids, skip_special_tokens=True).strip(),
             "finished": answer.finished,
             "n_tokens": len(answer.ids),
+            "thought_tokens": thought,
         }
 
     def write(
@@ -166,5 +173,5 @@ def stream(seed: int, name: str) -> int:
 
 
 def _sample(row: PromptRow, **facts: Any) -> SampleRow:
-    empty = {"sample": 0, "text": None, "finished": None, "n_tokens": None, "logprobs": None}
+    empty = {"sample": 0, **dict.fromkeys(WRITTEN), "logprobs": None}
     return {**{key: row[key] for key in COPIED}, "answers": row["answers"], **empty, **facts}

@@ -16,6 +16,7 @@ SAMPLES = pa.schema(
         ("text", pa.string()),
         ("finished", pa.bool_()),
         column("n_tokens", pa.int64(), "tokens"),
+        column("thought_tokens", pa.int64(), "tokens of n_tokens that are not in the text"),
         ("answers", pa.list_(pa.string())),
         column("logprobs", pa.list_(pa.float64()), "natural log of probability"),
         ("correct", pa.int64()),
