@@ -90,6 +90,7 @@ readme: .venv/installed
 benchmark: .venv/installed
 	OMP_NUM_THREADS=1 python benchmarks/engine.py
 	OMP_NUM_THREADS=1 python benchmarks/extraction.py
+	OMP_NUM_THREADS=1 python benchmarks/persona.py
 	OMP_NUM_THREADS=1 python benchmarks/tables.py
 	python benchmarks/dag.py
 

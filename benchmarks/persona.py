@@ -1,12 +1,12 @@
 """Peak memory of the persona vectors' steps, on random activations of a stated size.
 
-Run: OMP_NUM_THREADS=1 python benchmarks/persona.py [--blocks N] [--width N] [--rollouts N] ...
-         [--workflow FOLDER]
+Run: OMP_NUM_THREADS=1 PYTHONPATH=workflow_scripts python benchmarks/persona.py
+         [--blocks N] [--width N] [--rollouts N] ... [--workflow FOLDER]
 
 Writes what the steps before would write: two traits' rollouts, and the read-outs of many states
 (links to a few files, to spare the disk). Runs `extract_persona_vectors` and `measure_persona` on
 them as processes of their own. `--workflow` takes the scripts of another checkout, to compare with.
-The exit status is 1 where a peak exceeds what `selfsame.config.resources` reserves for such a size.
+The exit status is 1 where a peak exceeds the bound that is reserved (selfsame.persona.footprint).
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from selfsame.digests import canonical
+from selfsame.persona.footprint import Amount, vectors_mb
 from selfsame.persona.layer_choice import Choice, write_choice
 from selfsame.persona.questions import SIDES
 from selfsame.persona.storage import CHOICE, HIDDEN, KINDS
@@ -51,6 +52,12 @@ class Size:
     states: int
     answers: int
     draws: int
+
+    @property
+    def bar(self) -> float:
+        """MB that may be taken."""
+        amount = Amount(len(TRAITS), self.rollouts, self.states, self.draws)
+        return vectors_mb(self.blocks, self.width, amount)
 
     def __str__(self) -> str:
         return (
@@ -184,7 +191,7 @@ def measure(size: Size, folder: Path, states: list[Path], workflow: Path) -> flo
 
 
 def run(size: Size, folder: Path, workflow: Path) -> float:
-    """Write the inputs and run both steps; the highest peak."""
+    """Write the inputs and run both steps; the highest peak in MB."""
     manifest(folder / "data")
     parquet.write(folder / "data" / "references.parquet", [], REFERENCES)
     for trait in TRAITS:
@@ -206,16 +213,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="peak memory of the persona vectors' steps")
     parser.add_argument("--blocks", type=int, default=16)
     parser.add_argument("--width", type=int, default=1024)
-    parser.add_argument("--rollouts", type=int, default=2000, help="kept ones, of both sides")
+    parser.add_argument("--rollouts", type=int, default=1200, help="kept ones, of both sides")
     parser.add_argument("--states", type=int, default=150)
     parser.add_argument("--answers", type=int, default=200, help="of a state, of each trait")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--workflow", type=Path, default=ROOT, help="another checkout's scripts")
     arguments = vars(parser.parse_args())
     workflow = arguments.pop("workflow")
+    size = Size(**arguments)
     with tempfile.TemporaryDirectory() as folder:
-        run(Size(**arguments), Path(folder), workflow)
-    return 0
+        peak = run(size, Path(folder), workflow)
+    print(f"bar: {size.bar:,.0f} MB")
+    return int(peak > size.bar)
 
 
 if __name__ == "__main__":

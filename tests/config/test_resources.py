@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from selfsame.config import specs
+from selfsame.config.chains import finetuned
 from selfsame.config.load import load_config
 from selfsame.config.references import RULES_WITH_RESOURCES
 from selfsame.config.resources import (
@@ -30,6 +32,7 @@ from selfsame.organism.documents import vocabulary
 from selfsame.organism.pretrain import build_model
 from selfsame.organism.tokenizer import build_tokenizer
 from selfsame.organism.world import build_world
+from selfsame.persona.footprint import Amount, vectors_mb
 from tiny_models import make_tiny_model
 
 # Prints how much memory each piece of work adds to what the loaded model has, in bytes per layer
@@ -239,6 +242,24 @@ def test_on_a_processor_weights_and_activations_are_in_the_jobs_memory(load_hf: 
     assert (finetune.threads, finetune.gpu, finetune.runtime) == (4, 0, 240 + 200)
 
 
+def test_vectors_are_given_memory_for_what_they_hold_of_a_block(load_hf: Load, root: Path) -> None:
+    """32 billion parameters: 54.6 blocks of width 6988. Far more rollouts need more."""
+    config = load_hf("hub_id: owner/name, parameters: 32e9")
+    assert config.persona is not None
+    assert needs(config, "vectors") == Needs(threads=1, mem_mb=2000, runtime=60 + 64, gpu=0)
+    many = config.persona.extraction.model_copy(update={"rollouts": 5000})
+    persona = config.persona.model_copy(update={"extraction": many})
+    found = needs(config.model_copy(update={"persona": persona}), "vectors")
+    traits = [yaml.safe_load(Path(file).read_text()) for file in config.persona.traits]
+    asked = [
+        len(t["positive"] + t["negative"]) * len(t["extraction_questions"]) * 5000 for t in traits
+    ]
+    states = len(finetuned(config)) * len(config.seeds)
+    amount = Amount(len(traits), max(asked), states, config.persona.nulls.draws)
+    assert found.mem_mb == pytest.approx(vectors_mb(54.6, 6988, amount), rel=1e-3)
+    assert found.mem_mb > 48 * 6988 * max(asked) / 1e6
+
+
 @pytest.mark.parametrize("work", sorted(WORK))
 @pytest.mark.parametrize("gpu", [0, 1])
 def test_a_larger_model_never_gets_less(load_hf: Load, work: str, gpu: int) -> None:
@@ -281,8 +302,9 @@ def test_no_step_knows_what_is_reserved(load_hf: Load) -> None:
     ],
 )
 def test_the_shape_is_guessed_well_enough(parameters: float, layers: int, width: int) -> None:
-    guessed = Size(parameters, 2).layers_x_width / (layers * width)
-    assert 0.95 < guessed < 1.5
+    size = Size(parameters, 2)
+    assert 0.95 < size.layers_x_width / (layers * width) < 1.5
+    assert 1 < size.width / width < 2
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from selfsame.errors import UserError
 from selfsame.persona.answer_scores import Score, counted, score_table
@@ -69,7 +70,8 @@ def _shifts(
     total: Array = np.zeros(state.prompt_last.shape[1:])
     for place, rows in portions(state.prompt_last):
         origin = base.prompt_last[place, :]
-        _require_finite(answers, rows, origin)
+        for part in (rows, origin):
+            _require_finite(answers, part)
         moved = rows.astype(np.float64) - origin
         for kind, vector in vectors.items():
             parts[kind].append(_along(moved, vector))
@@ -83,7 +85,7 @@ def _responses(answers: pd.DataFrame, state: Readout, vector: Array) -> Array:
     empty = (answers["n_tokens"] == 0).to_numpy()
     found = np.empty(state.response_mean.shape[:2])
     for place, rows in portions(state.response_mean):
-        _require_finite(answers, rows[~empty[place]])
+        _require_finite(answers, rows, empty[place])
         found[place] = _along(rows, vector)
     found[empty] = np.nan
     return by_question(found, answers["item"])
@@ -201,8 +203,10 @@ def _check(answers: pd.DataFrame, state: Readout, base: Readout) -> None:
         )
 
 
-def _require_finite(answers: pd.DataFrame, *parts: Array) -> None:
-    if not all(np.isfinite(part).all() for part in parts):
+def _require_finite(
+    answers: pd.DataFrame, rows: Array, exempt: NDArray[np.bool_] | bool = False
+) -> None:
+    if not (np.isfinite(rows).all(axis=(1, 2)) | exempt).all():
         raise UserError(
             f"{_where(answers)}: activations that are not finite: the model overflows, load it in"
             " float32 or bfloat16"
