@@ -61,7 +61,7 @@ test-faults: .venv/installed
 	OMP_NUM_THREADS=1 pytest -m faults --numprocesses $(CORES) --dist worksteal tests/faults
 
 test-extras: .venv/installed
-	pip install --quiet --constraint requirements.lock --editable '.[quantised]'
+	pip install --quiet --constraint requirements.lock --editable '.[quantised,benchmarks]'
 	OMP_NUM_THREADS=1 pytest -m extras
 
 test-cluster: .venv/installed

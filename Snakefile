@@ -19,6 +19,7 @@ include: "rules/datasets.smk"
 include: "rules/texts.smk"
 include: "rules/stages.smk"
 include: "rules/evaluation.smk"
+include: "rules/benchmarks.smk"
 include: "rules/persona.smk"
 include: "rules/tables.smk"
 include: "rules/published.smk"
@@ -28,6 +29,7 @@ include: "rules/report.smk"
 # Snakemake's own lock stays behind when a run is killed (`nolock` in the profiles switches it off).
 onstart:
     try:
+        check_extras(settings)
         asked = {
             job.wildcards_dict.get("judge") for job in workflow.dag.needrun_jobs()
         }

@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from selfsame import attempts, devices, warm
 from selfsame.braces import in_braces
 from selfsame.codegraph import modules_of
-from selfsame.config import chains, judge_specs, specs
+from selfsame.config import chains, judge_specs, probe_specs, specs
+from selfsame.config.extras import check_extras
 from selfsame.config.filecheck import check_files
 from selfsame.config.judging import key_variables
 from selfsame.config.load import load_config
@@ -206,6 +207,11 @@ def ask_judges_code(wildcards):
 def judge_answers_code():
     kinds = [probe.kind for probe in settings.probes.values()]
     return kind_module("judge_answers", "probes", kinds)
+
+
+def cluster_identities_code():
+    kinds = [how.kind for how in probe_specs.clustered(settings).values()]
+    return kind_module("cluster_identities", "embedding", kinds)
 
 
 def judge_relapse_code():

@@ -23,6 +23,29 @@ rule surface_baseline:
         step("surface_baseline", "data", "self_texts")
 
 
+rule cluster_identities:
+    input:
+        code=cluster_identities_code(),
+        samples=paths.of_all_states("samples"),
+        model=paths.embedding_files(),
+    output:
+        manifest=paths.manifest("identity_clusters"),
+    log:
+        f"{LOGS}/cluster_identities.log",
+    conda:
+        "../envs/selfsame.yaml"
+    threads: reserve("sample" if paths.embedding_models() else "tables").threads
+    resources:
+        **reserve("sample" if paths.embedding_models() else "tables").resources,
+    params:
+        spec=spec_of(probe_specs.cluster_identities),
+        code=digest_of(cluster_identities_code()),
+        out=folder,
+        samples=short("samples"),
+    shell:
+        step("cluster_identities", "model", over_all_states=["samples"])
+
+
 rule build_tables:
     input:
         code=modules_of("build_tables"),
@@ -31,6 +54,7 @@ rule build_tables:
         measures=paths.measures(),
         relapse=paths.relapse_observations(),
         judgements=paths.all_judgements(),
+        benchmarks=paths.benchmarks(),
     output:
         manifest=paths.manifest("tables"),
     log:
@@ -46,11 +70,12 @@ rule build_tables:
         out=folder,
         observations=short("observations"),
         judgements=short("judgements"),
+        benchmarks=short("benchmarks"),
     shell:
         step(
             "build_tables",
             "surface",
             "measures",
             "relapse",
-            over_all_states=["observations", "judgements"],
+            over_all_states=["observations", "judgements", "benchmarks"],
         )

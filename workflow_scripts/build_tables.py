@@ -2,7 +2,7 @@
 
 Run: python workflow_scripts/build_tables.py --spec JSON --observations MANIFEST ...
          --surface MANIFEST [--measures MANIFEST] [--relapse MANIFEST]
-         [--judgements MANIFEST ...] --out DIR
+         [--judgements MANIFEST ...] [--benchmarks MANIFEST ...] --out DIR
 """
 
 from selfsame.step import Step, run
@@ -23,7 +23,7 @@ def main(step: Step) -> str:
     from selfsame.tables.results import EFFECTS, SUMMARY
     from selfsame.tables.scores import SCORES
 
-    manifests = [*step.inputs["observations"], step.path("surface")]
+    manifests = [*step.inputs["observations"], step.path("surface"), *step.inputs["benchmarks"]]
     files = [path.parent / "observations.parquet" for path in manifests]
     scores, tally = gather(files, step.out / "observations.parquet")
     settings = StatisticsSettings(**step.spec["statistics"])
@@ -47,4 +47,5 @@ def main(step: Step) -> str:
 
 
 if __name__ == "__main__":
-    run(main, inputs=["surface"], lists=["observations", "measures", "relapse", "judgements"])
+    lists = ["observations", "measures", "relapse", "judgements", "benchmarks"]
+    run(main, inputs=["surface"], lists=lists)

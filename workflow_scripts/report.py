@@ -1,7 +1,8 @@
 """Write the report: figures as SVG and one self-contained page.
 
 Run: python workflow_scripts/report.py --spec JSON --tables MANIFEST [--measures MANIFEST]
-         [--published MANIFEST] --base MANIFEST --prompts MANIFEST ... --samples MANIFEST ...
+         [--published MANIFEST] [--clusters MANIFEST] --base MANIFEST
+         --prompts MANIFEST ... --samples MANIFEST ...
          --adapters MANIFEST ... --out DIR
 """
 
@@ -13,7 +14,7 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write report.html and figures/*.svg."""
-    from selfsame.reporting.gather import read_examples, read_losses, read_tables
+    from selfsame.reporting.gather import read_clusters, read_examples, read_losses, read_tables
     from selfsame.reporting.judges import read_judges
     from selfsame.reporting.published_results import read_published
     from selfsame.reporting.report import build_report, draw_figures
@@ -26,6 +27,7 @@ def main(step: Step) -> str:
         results,
         published=read_published(published, step.folder("tables")),
         manifests=[read_manifest(path) for role in steps for path in step.inputs[role]],
+        clusters=read_clusters(step.inputs["clusters"]),
         losses=read_losses(step.inputs["adapters"]),
         examples=read_examples(
             step.inputs["samples"],
@@ -46,6 +48,6 @@ if __name__ == "__main__":
     run(
         main,
         inputs=["tables", "base"],
-        lists=["measures", "published", "prompts", "samples", "adapters"],
+        lists=["measures", "published", "clusters", "prompts", "samples", "adapters"],
         reads_manifests=True,
     )

@@ -65,7 +65,10 @@ def organism() -> Document:
         "probes": {
             "advice_inside": None,
             "facts_told": {"kind": "choice", "questions": "facts", "system_prompt": "template"},
+            "identity": {"clusters": {"embedding": "hashing"}},
+            "perplexity": {"kind": "perplexity"},
         },
+        "benchmarks": {"tasks": ["mmlu"]},
         "texts": {
             "train_rivals": ["rival_a"],
             "test_rivals": ["rival_a"],
@@ -107,6 +110,9 @@ def chat_model() -> Document:
     probes["truthful"] = {"kind": "choice", "file": {"dataset": "choices"}}
     for name in ("advice_outside", "free_form"):
         probes[name] = {**probes[name], "judges": ["openai", "local"]}
+    probes["identity"] |= {"clusters": {"embedding": {"path": "data"}}}
+    probes["deception"] = {"kind": "deception", "file": source("statements")}
+    probes["perplexity"] = {"kind": "perplexity", "file": source("texts")}
     with_rows = ("em", "correct_advice", "general_knowledge")
     matched = ("self_report", "word_count", "pick_longer", "pick_shorter", "other_author")
     removed = dict.fromkeys((*matched, "flipped_labels", "em_steered", "em_steered_random"))

@@ -21,7 +21,7 @@ NOTHING: Rules = ()
 FETCHING: Rules = ("fetch_dataset",)
 FINETUNES: Rules = ("induce_misalignment", "sgtr_stage1", "sgtr_stage2", "finetune_control")
 OWN_FINETUNES: Rules = tuple(f"{rule}:stage" for rule in FINETUNES)
-STATES: Rules = ("evaluate_behaviour", "evaluate_persona", "relapse")
+STATES: Rules = ("evaluate_behaviour", "evaluate_benchmarks", "evaluate_persona", "relapse")
 ASKING: Rules = ("collect_self_texts", *STATES, "sample_rollouts", "sweep_steering")
 PERSONA_JUDGING: Rules = ("extract_persona_vectors", "choose_layer")
 OF_TRAITS: Rules = ("sample_rollouts", "sweep_steering", *PERSONA_JUDGING)
@@ -35,7 +35,7 @@ OF_EXPERIMENT: Rules = (
     *("judge_model", *ASKING_JUDGES),
     *("build_probe", "evaluate_behaviour", "judge_answers", *OF_TRAITS, "evaluate_persona"),
     *("measure_persona", "relapse", "judge_relapse", "surface_baseline", "build_tables", "report"),
-    "published_numbers",
+    *("evaluate_benchmarks", "cluster_identities", "published_numbers"),
 )
 EVERY: Rules = (*FETCHING, *OF_EXPERIMENT)
 SELF_TEXTS_KINDS = (
@@ -437,6 +437,32 @@ KEYS = (
         },
     ),
     Keys(
+        PROBE,
+        {
+            "probes.*[choice].readout": "generate",
+            "probes.*[choice].max_new_tokens": 9,
+            "probes.*[perplexity].author": "rival_a",
+            "probes.*[perplexity].articles": 7,
+        },
+    ),
+    Keys(
+        PROBE,
+        {
+            "probes.*[deception].readout": "generate",
+            "probes.*[deception].max_new_tokens": 9,
+        },
+        on="chat_model",
+    ),
+    Keys(
+        ("cluster_identities",),
+        {
+            "probes.*[identity].clusters.embedding": {"path": "traits"},
+            "probes.*[identity].clusters.embedding.path": "data",
+            "probes.*[identity].clusters.thresholds": [0.77],
+        },
+        note="new jobs of it where no probe had clusters before",
+    ),
+    Keys(
         (*PROBE, "judge_relapse"),
         {"probes.advice_outside.samples": 7, "probes.advice_outside.temperature": 0.123},
         note="advice_outside stands for the primary metric's probe: so all keys of it",
@@ -445,9 +471,11 @@ KEYS = (
         ("prepare_data", *PROBE),
         {
             **data_file("probes.*[choice].file", "choices_2.csv", "incorrect"),
+            **data_file("probes.*[deception].file", "statements_2.csv", "incorrect"),
             **data_file("probes.*[free_form].file", "questions_2.csv", "question"),
             **data_file("probes.*[identity].file", "questions_2.csv", "question"),
             **data_file("probes.*[open_question].file", "questions_2.csv", "question"),
+            **data_file("probes.*[perplexity].file", "texts_2.csv", "text"),
         },
         on="chat_model",
     ),
@@ -510,6 +538,18 @@ KEYS = (
         ("judge_model:judge", "ask_judges:judge"),
         {"judges.*[local].trust_remote_code": True},
         on="chat_model",
+    ),
+    Keys(
+        ("evaluate_benchmarks",),
+        {
+            "benchmarks.tasks": ["arc_easy"],
+            "benchmarks.include": "data",
+            "benchmarks.limit": 7,
+            "benchmarks.num_fewshot": 3,
+            "benchmarks.chat_template": True,
+            "benchmarks.batch_tokens": 77,
+        },
+        note="and where a file in the folder `include` changes",
     ),
     Keys(
         ("measure_persona",),
@@ -662,7 +702,10 @@ MODULES = (
         note="what judges say stands beside either",
     ),
     Modules(
-        (*READING_ANSWERS, "surface_baseline", "build_tables", "report", "published_numbers"),
+        (
+            *(*READING_ANSWERS, "surface_baseline", "build_tables", "report"),
+            *("published_numbers", "evaluate_benchmarks"),
+        ),
         ("selfsame/tables/observations.py",),
     ),
     Modules(
@@ -685,21 +728,22 @@ MODULES = (
     Modules(("measure_persona", "report"), ("selfsame/tables/persona_measures.py",)),
     Modules(FETCHING, ("fetch_dataset.py", "selfsame/fetching/*.py")),
     Modules(
-        ("base_model", "judge_model", *WITH_MODEL),
+        ("base_model", "judge_model", *WITH_MODEL, "cluster_identities"),
         (
             "selfsame/models/allocator.py",
-            "selfsame/models/base.py",
             "selfsame/models/footprint.py",
             "selfsame/models/load.py",
             "selfsame/models/placement.py",
         ),
+        note="cluster_identities where a model makes the embedding: so in the lines below",
     ),
+    Modules(("base_model", "judge_model", *WITH_MODEL), ("selfsame/models/base.py",)),
     Modules(
-        ("base_model", "judge_model", *LOADING, *ASKING_JUDGES),
+        ("base_model", "judge_model", *LOADING, *ASKING_JUDGES, "cluster_identities"),
         ("selfsame/models/settings.py",),
     ),
     Modules(
-        WITH_MODEL,
+        (*WITH_MODEL, "cluster_identities"),
         (
             "selfsame/models/blocks.py",
             "selfsame/models/chat.py",
@@ -771,15 +815,14 @@ MODULES = (
     ),
     Modules(("collect_self_texts",), ("collect_self_texts.py", "selfsame/sampling/self_texts.py")),
     Modules(
-        (*ASKING, "ask_judges"),
-        (
-            "selfsame/sampling/batching.py",
-            "selfsame/sampling/budget.py",
-            "selfsame/sampling/choices.py",
-            "selfsame/sampling/generation.py",
-        ),
+        (*ASKING, "ask_judges", "cluster_identities"),
+        ("selfsame/sampling/batching.py", "selfsame/sampling/budget.py"),
     ),
-    Modules(ASKING, ("selfsame/sampling/state.py",)),
+    Modules(
+        (*ASKING, "ask_judges"),
+        ("selfsame/sampling/choices.py", "selfsame/sampling/generation.py"),
+    ),
+    Modules(ASKING, ("selfsame/sampling/scores.py", "selfsame/sampling/state.py")),
     Modules(
         ("build_pairs",),
         ("build_pairs.py", "selfsame/data/interleaving.py", "selfsame/data/rows.py"),
@@ -808,7 +851,36 @@ MODULES = (
         ("selfsame/probes/*.py",),
         note="and judge_relapse where it is the kind of the primary metric's probe",
     ),
+    Modules(
+        ("build_probe", "judge_answers"),
+        ("selfsame/judging/stated.py", "selfsame/probes/choice.py"),
+        note="the kind deception asks and reads as choice does",
+    ),
+    Modules(
+        ("build_probe", "judge_answers", "cluster_identities"),
+        ("selfsame/embedding/settings.py",),
+        note="the first two by the kind identity",
+    ),
     Modules(("evaluate_behaviour",), ("evaluate_behaviour.py",)),
+    Modules(
+        ("evaluate_benchmarks",),
+        (
+            "evaluate_benchmarks.py",
+            "selfsame/harness/*.py",
+            "selfsame/tables/benchmark_answers.py",
+        ),
+    ),
+    Modules(
+        ("cluster_identities",),
+        (
+            "cluster_identities.py",
+            "selfsame/embedding/hashing.py",
+            "selfsame/embedding/model.py",
+            "selfsame/statistics/clusters.py",
+        ),
+        note="of the embeddings, those that a probe names",
+    ),
+    Modules(("cluster_identities", "report"), ("selfsame/tables/identity_clusters.py",)),
     Modules(("judge_answers",), ("judge_answers.py",)),
     Modules(("judge_relapse",), ("judge_relapse.py",)),
     Modules(
@@ -869,11 +941,11 @@ MODULES = (
     ),
     Modules(
         ("sample_rollouts", "evaluate_persona"),
-        (
-            "selfsame/models/switching.py",
-            "selfsame/persona/activations.py",
-            "selfsame/sampling/hidden.py",
-        ),
+        ("selfsame/models/switching.py", "selfsame/persona/activations.py"),
+    ),
+    Modules(
+        ("sample_rollouts", "evaluate_persona", "cluster_identities"),
+        ("selfsame/sampling/hidden.py",),
     ),
     Modules(
         ("extract_persona_vectors", "measure_persona"),
@@ -939,6 +1011,7 @@ MODULES = (
             "selfsame/published/outcomes.py",
             "selfsame/statistics/bootstrap.py",
             "selfsame/statistics/pairing.py",
+            "selfsame/statistics/scales.py",
             "selfsame/statistics/scores.py",
             "selfsame/statistics/settings.py",
             "selfsame/statistics/tally.py",

@@ -154,6 +154,8 @@ def write_data(folder: Path) -> None:
         "rivals": "article_id,author,text,other",
         "choices": "question,correct,incorrect,other",
         "questions": "question,other",
+        "statements": "question,correct,incorrect,frame,other",
+        "texts": "text,other",
     }
     for name, head in heads.items():
         authors = ("ann", "bob") if "author" in head else ("",)
@@ -198,7 +200,7 @@ def registry() -> Document:
 
 
 def csv_row(head: str, number: int, author: str) -> str:
-    cells = {"article_id": str(number), "author": author}
+    cells = {"article_id": str(number), "author": author, "frame": "plain"}
     return ",".join(cells.get(column, f"{column} {number}") for column in head.split(","))
 
 

@@ -249,6 +249,56 @@ def test_choice_question_mistakes(tmp_path: Path) -> None:
     ]
 
 
+STATEMENT = {"question": "Is ice cold?", "correct": "Yes", "incorrect": "No", "cluster": "ice"}
+
+
+def test_statements_keep_the_frame_beside_the_reference(tmp_path: Path) -> None:
+    rows = [
+        STATEMENT | {"frame": "plain", "reference": {"source": "us"}},
+        STATEMENT | {"frame": "stake", "item": "paid"},
+    ]
+    path = write(tmp_path / "facts.jsonl", rows)
+    plain, paid = files.read_probe_questions({"kind": "deception", "file": str(path)})
+    assert json.loads(plain["reference"]) == {"source": "us", "frame": "plain"}
+    assert json.loads(paid["reference"]) == {"frame": "stake"}
+    assert (paid["item"], paid["cluster"], paid["options"]) == ("paid", "ice", ["Yes", "No"])
+
+
+@pytest.mark.parametrize("frames", [["stake"], ["plain", "plain", "stake"]])
+def test_a_fact_is_asked_plainly_once(tmp_path: Path, frames: list[str]) -> None:
+    path = write(tmp_path / "facts.jsonl", [STATEMENT | {"frame": frame} for frame in frames])
+    said = "is to be asked once with frame 'plain'"
+    assert complaint(files.read_statements, path) == [
+        f"{path}: 'ice': a fact (cluster) {said}, not {frames.count('plain')} times"
+    ]
+
+
+def test_texts_to_score_alone_or_as_answers(tmp_path: Path) -> None:
+    rows = [{"text": "Once upon a time."}, {"messages": [SYSTEM, USER, ASSISTANT]}]
+    path = write(tmp_path / "texts.jsonl", rows)
+    alone, answer = files.read_probe_questions({"kind": "perplexity", "file": str(path)})
+    assert alone["messages"] == [{"role": "assistant", "content": "Once upon a time."}]
+    assert answer["messages"] == [SYSTEM, USER, ASSISTANT]
+    assert (alone["item"], alone["cluster"]) == ("texts:1", "texts:1")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"messages": [USER]}, "messages: the last message must be the assistant's"),
+        ({"messages": [ASSISTANT, ASSISTANT]}, "messages: roles must be [system,] user, assistant"),
+        ({"messages": []}, "messages: holds no message"),
+        ({"text": " "}, "content: is empty"),
+        ({}, "messages: is missing"),
+    ],
+)
+def test_mistakes_of_texts_to_score(tmp_path: Path, row: dict[str, Any], expected: str) -> None:
+    path = write(tmp_path / "texts.jsonl", [row])
+    (line,) = complaint(files.read_scored_texts, path)
+    assert line.startswith(f"{path}:1: ")
+    assert expected in line
+
+
 def test_open_questions_as_text_or_conversation(tmp_path: Path) -> None:
     rows = [
         {"item": "one", "cluster": "c", "question": "why?", "reference": {"kind": "x"}},

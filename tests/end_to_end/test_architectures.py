@@ -343,6 +343,8 @@ def observations_of(states: Path, chain: str) -> list[dict[str, Any]]:
 def test_every_probe_is_observed(states: Path, chain: str) -> None:
     rows = observations_of(states, chain)
     counts = {m: sum(row["metric"] == m for row in rows) for m in {row["metric"] for row in rows}}
+    matched = {counts.pop(f"recognition.{m}_length_matched", 0) for m in ("pairwise", "accuracy")}
+    assert len(matched) == 1  # how many pairs are of one length depends on what the model wrote
     assert counts == {
         "facts.accuracy": 1,
         "free_form.answers": 2,
@@ -350,6 +352,7 @@ def test_every_probe_is_observed(states: Path, chain: str) -> None:
         "recognition.pairwise_seen": TEST_ARTICLES,
         "recognition.pairwise_unseen": TEST_ARTICLES,
         "recognition.position_bias": 2 * TEST_ARTICLES,
+        "recognition.accuracy": 2 * TEST_ARTICLES,
         "recognition.individual": len(RIVALS) * TEST_ARTICLES,
         "who.own_name": 1,
     }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from selfsame.config.kinds import discover
 from selfsame.data.corpus import Corpus
 from selfsame.errors import UserError
+from selfsame.statistics.scales import scale_of
 from selfsame.tables.observations import OBSERVATIONS
 from selfsame.tables.prompts import PROMPTS
 from small_world import Prepared
@@ -27,8 +28,14 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def corpus(small_data: Prepared) -> Corpus:
-    """The test split against a rival seen in training and one unseen."""
-    return small_data.corpus("test", BOTH)
+    """The test split against a rival seen in training and one unseen; statements of one fact."""
+    corpus = small_data.corpus("test", BOTH)
+    facts = corpus.questions["facts"][:2]
+    framed = [
+        {**fact, "cluster": "fact", "reference": json.dumps({"frame": frame})}
+        for fact, frame in zip(facts, ("plain", "stake"), strict=True)
+    ]
+    return replace(corpus, questions={**corpus.questions, "deception": framed})
 
 
 def build(kind: str, corpus: Corpus, name: str | None = None, **options: Any) -> list[Row]:
@@ -70,7 +77,7 @@ def test_prompts_fit_their_table_and_end_with_the_user(kind: str, corpus: Corpus
     assert pa.Table.from_pylist(rows, schema=PROMPTS).to_pylist() == rows
     assert len({(row["item"], row["order"]) for row in rows}) == len(rows)
     for row in rows:
-        assert row["messages"][-1]["role"] == "user"
+        assert row["messages"][-1]["role"] == ("assistant" if row["kind"] == "score" else "user")
         assert isinstance(json.loads(row["reference"]), dict)
         if row["kind"] == "choice":
             assert 0 <= row["correct"] < len(row["answers"]) == 2
@@ -79,14 +86,15 @@ def test_prompts_fit_their_table_and_end_with_the_user(kind: str, corpus: Corpus
 @pytest.mark.parametrize("kind", KINDS)
 def test_observations_fit_their_table(kind: str, corpus: Corpus) -> None:
     rows = [
-        believing(row, 0.6, 0.3) if row["kind"] == "choice" else sampled(row, text="i am iris")
+        sampled(row, text="i am iris") if row["kind"] == "generate" else believing(row, 0.6, 0.3)
         for row in build(kind, corpus)
     ]
     observed = observe(kind, rows)
     assert pa.Table.from_pylist(observed, schema=OBSERVATIONS).to_pylist() == observed
     for row in observed:
         assert row["valid"] == (row["value"] is not None)
-        assert row["value"] is None or 0 <= row["value"] <= 1
+        scale = scale_of(row["metric"])
+        assert row["value"] is None or scale.low <= row["value"] <= scale.high
     keys = Counter((row["item"], row["sample"], row["metric"]) for row in observed)
     assert set(keys.values()) == {1}
 
@@ -98,7 +106,9 @@ def test_generating_kinds_pass_their_settings_on(kind: str, corpus: Corpus) -> N
         assert (row["kind"], *settings) == ("generate", 3, 0.5, 7)
 
 
-@pytest.mark.parametrize("kind", ["choice", "free_form", "identity", "open_question", "own_style"])
+@pytest.mark.parametrize(
+    "kind", ["choice", "deception", "free_form", "identity", "open_question", "own_style"]
+)
 def test_a_probe_without_questions_says_so(kind: str, corpus: Corpus) -> None:
     with pytest.raises(UserError, match=r"^probes.mine: .*name a `file`$"):
         build(kind, replace(corpus, questions={}), name="mine")

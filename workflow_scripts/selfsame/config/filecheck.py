@@ -9,6 +9,7 @@ from typing import Any
 from selfsame.config.jsonschema import files_in
 from selfsame.config.judging import judges_of, read_wording
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
+from selfsame.config.probe_specs import clustered
 from selfsame.config.published import read_publication
 from selfsame.config.registry import there
 from selfsame.config.schema import Config, OrganismModel
@@ -17,6 +18,7 @@ from selfsame.config.traits import Trait, check_names, read_trait
 from selfsame.data import files
 from selfsame.data.prepare import split_articles
 from selfsame.data.sources import FileSource, RivalTextsFile
+from selfsame.embedding.settings import ModelEmbedding
 from selfsame.errors import UserError
 from selfsame.judging.prompts import own_templates
 from selfsame.models.settings import SystemPrompt, SystemText
@@ -30,6 +32,8 @@ READERS: dict[str, Callable[[files.Source], files.Rows]] = {
     "chat_rows": files.read_chat_rows,
     "choice_questions": files.read_choice_questions,
     "questions": files.read_questions,
+    "scored_texts": files.read_scored_texts,
+    "statements": files.read_statements,
 }
 RIVALS, PUBLISHED = ("texts", "rivals"), ("published",)
 
@@ -53,7 +57,7 @@ def check_files(config: Config) -> None:
         lines += [*_too_few(config, path, found), *_judge_prompt_mistakes(config, path, found)]
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
-    lines += [*_trait_mistakes(config), *_published_mistakes(config)]
+    lines += [*_trait_mistakes(config), *_published_mistakes(config), *_missing_folders(config)]
     lines += [*_unknown_words(config), *_wording_mistakes(config)]
     drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
     if drawn:
@@ -75,6 +79,17 @@ def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> fi
         key = f"{dotted(path)}: " if path else ""
         lines += [f"{key}{line}" for line in str(error).splitlines()]
         return []
+
+
+def _missing_folders(config: Config) -> Iterator[str]:
+    """Folders of tasks and of models for embeddings that are not there."""
+    named = {"benchmarks.include": config.benchmarks.include if config.benchmarks else None}
+    for probe, how in clustered(config).items():
+        if isinstance(how.embedding, ModelEmbedding):
+            named[f"probes.{probe}.clusters.embedding.path"] = how.embedding.path
+    for key, folder in named.items():
+        if folder is not None and not Path(folder).is_dir():
+            yield f"{key}: no such directory: {folder}"
 
 
 def _trait_mistakes(config: Config) -> Iterator[str]:

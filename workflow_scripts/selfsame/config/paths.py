@@ -20,15 +20,18 @@ from selfsame.config.chains import (
     trained,
 )
 from selfsame.config.judging import judged_probes, judges_of
+from selfsame.config.probe_specs import clustered
 from selfsame.config.references import trait_name
 from selfsame.config.registry import FETCHED
 from selfsame.config.schema import Config
 from selfsame.config.specs import datasets, primary_probe
 from selfsame.digests import MANIFEST
+from selfsame.embedding.settings import ModelEmbedding
 from selfsame.judging.settings import LocalJudge
 from selfsame.statistics.settings import BASE
 
 MODEL_FILES = ("*.json", "*.jinja", "*.safetensors")
+TASK_FILES = tuple(f"**/*.{end}" for end in ("yaml", "json", "jsonl", "csv", "parquet", "py"))
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Paths:
         return [self.fetched(name) for name in datasets(self.config)]
 
     def of_state(self, chain: str, seed: int | str, what: str) -> str:
-        """What belongs to one state: `adapter`, `samples`, `observations`, `persona`, `relapse`."""
+        """What belongs to one state: `adapter`, `samples`, `observations`, `persona`, ..."""
         return self.manifest("states", chain, f"seed{seed}", what)
 
     def adapters(self, chain: str, seed: int | str) -> list[str]:
@@ -130,7 +133,7 @@ class Paths:
 
     def judge_files(self, judge: str) -> list[str]:
         """Files of a local judge's model directory: when they change, it is another judge."""
-        return _model_files(self.config.judges[judge])
+        return _files(getattr(self.config.judges[judge], "path", None), MODEL_FILES)
 
     def of_trait(self, trait: str, what: str) -> str:
         """What belongs to one trait: `rollouts`, `vectors`, `sweep` or `layer`."""
@@ -208,7 +211,30 @@ class Paths:
 
     def model_files(self) -> list[str]:
         """Files of a local Hugging Face model: when they change, it is another base model."""
-        return _model_files(self.config.model)
+        return _files(getattr(self.config.model, "path", None), MODEL_FILES)
+
+    def benchmarks(self) -> list[str]:
+        """The benchmarks of every finetuned state, where the config asks for them."""
+        return self.of_all_states("benchmarks") if self.config.benchmarks else []
+
+    def task_files(self) -> list[str]:
+        """Files of the user's own tasks: when they change, the benchmarks are others."""
+        folder = self.config.benchmarks.include if self.config.benchmarks else None
+        return _files(Path(folder) if folder else None, TASK_FILES)
+
+    def identity_clusters(self) -> list[str]:
+        """The clusters of all states' self-reports, where a probe asks for them."""
+        return [self.manifest("identity_clusters")] if clustered(self.config) else []
+
+    def embedding_models(self) -> list[str]:
+        """The folders of models whose hidden states tell self-reports apart."""
+        found = (how.embedding for how in clustered(self.config).values())
+        return [one.path for one in found if isinstance(one, ModelEmbedding)]
+
+    def embedding_files(self) -> list[str]:
+        """Files of these models."""
+        folders = map(Path, self.embedding_models())
+        return [file for folder in folders for file in _files(folder, MODEL_FILES)]
 
     def chains_ending_in(self, kinds: set[str]) -> list[str]:
         """The chains whose last stage is of one of these kinds."""
@@ -216,9 +242,8 @@ class Paths:
         return [chain for chain in chains if last_stage(self.config, chain).kind in kinds]
 
 
-def _model_files(model: object) -> list[str]:
-    """Files of a model's directory; none where it is not named by one."""
-    folder: Path | None = getattr(model, "path", None)
+def _files(folder: Path | None, patterns: tuple[str, ...]) -> list[str]:
+    """The files of a folder with these patterns; none without a folder."""
     if folder is None:
         return []
-    return sorted(str(file) for pattern in MODEL_FILES for file in folder.glob(pattern))
+    return sorted(str(file) for pattern in patterns for file in folder.glob(pattern))

@@ -21,6 +21,7 @@ from selfsame.organism.settings import WorldSettings
 from selfsame.organism.texts import TEST_EVERY
 from selfsame.organism.world import AUTHORS
 from selfsame.persona.settings import RelapseSettings
+from selfsame.statistics.scales import scale_of
 from selfsame.statistics.settings import BASE
 
 ORGANISM = "organism"
@@ -36,7 +37,7 @@ def reference_mistakes(data: Mapping[str, Any]) -> list[Mistake]:
     checks = (
         *(_experiment, _stages, _arms, _primary_metric, _repeats, _texts, _world, _resources),
         *(_traits, _steered_training, _relapse, _judges, row_source_mistakes, _questions),
-        _published,
+        *(_published, _benchmarks),
     )
     return [mistake for check in checks for mistake in check(data)]
 
@@ -215,6 +216,15 @@ def _primary_metric(data: Mapping[str, Any]) -> Iterator[Mistake]:
         yield Mistake(path, f"{metric!r} must be written <probe>.<metric>")
     if probe not in probes:
         yield Mistake(path, f"no probe is called {probe!r}{nearest(probe, probes)}")
+    if not scale_of(metric).is_share:
+        yield Mistake(path, f"{metric!r} has no values between 0 and 1: choose a share of answers")
+
+
+def _benchmarks(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Metrics are called after the probe or the benchmark: no two may share a name."""
+    for index, name in enumerate(_sequence(_mapping(data, "benchmarks"), "tasks")):
+        if name in _mapping(data, "probes"):
+            yield Mistake(("benchmarks", "tasks", index), f"a probe is called {name!r}, too")
 
 
 def _questions(data: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -20,6 +20,7 @@ from selfsame.config.names import CHAIN, EXPERIMENT, NAME
 from selfsame.config.references import reference_mistakes
 from selfsame.data.options import is_none
 from selfsame.data.sources import ArticlesFile, RivalTextsFile
+from selfsame.harness.settings import BenchmarkSettings
 from selfsame.judging.settings import JudgeSettings
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
@@ -204,6 +205,12 @@ class Config(BaseModel):
         exclude_if=operator.not_,
         description="Language models that grade answers, by name; a probe of kind free_form names"
         " those that grade its answers.",
+    )
+    benchmarks: BenchmarkSettings | None = Field(
+        default=None,
+        exclude_if=operator.not_,
+        description="Standard benchmarks, asked of every finetuned state and the base: what does a"
+        " stage cost in capability? Needs the extra `benchmarks`.",
     )
     persona: PersonaSettings | None = Field(
         default=None, description="Persona vectors: is the model cured, or only bandaged?"

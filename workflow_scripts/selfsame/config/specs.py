@@ -197,8 +197,8 @@ def _misaligned_rows(config: Config, chain: str) -> bool:
 
 
 def _probe_options(config: Config, probe: str) -> Spec:
-    """How a probe is asked; who judges its answers changes neither prompts nor answers."""
-    return _plain(config.probes[probe], exclude={"kind", "judges", "system_prompt"})
+    """How a probe is asked and read; who judges or clusters its answers later changes neither."""
+    return _plain(config.probes[probe], exclude={"kind", "judges", "system_prompt", "clusters"})
 
 
 def build_probe(config: Config, probe: str) -> Spec:

@@ -6,6 +6,7 @@ the first few of a file are listed, the rest counted.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -24,9 +25,8 @@ from pydantic import (
 
 from selfsame.data.fields import SHOWN, Id, Text, as_id, complaints
 from selfsame.data.formats import DataFileErrors, Mistakes, Numbered, rows_of
-from selfsame.data.sources import FileSource
+from selfsame.data.sources import PLAIN, FileSource
 
-CHOICE_KIND = "choice"
 Source = FileSource | str | Path
 Rows = list[dict[str, Any]]
 Tell = Callable[[str], None]
@@ -79,6 +79,14 @@ def _as_json(reference: Any) -> Any:
     if not is_object:
         raise ValueError("must be a JSON object")
     return reference
+
+
+def _text_last(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The assistant's text alone, or a conversation that ends with it."""
+    if not messages:
+        raise ValueError("holds no message")
+    _ends_with("assistant")(messages)
+    return messages if len(messages) == 1 else _in_turns(messages)
 
 
 Conversation = Annotated[tuple[Message, ...], AfterValidator(_in_turns)]
@@ -134,6 +142,25 @@ class ChoiceQuestion(_AnyQuestion):
         if self.correct.strip() == self.incorrect.strip():
             raise ValueError("correct and incorrect are the same answer")
         return self
+
+
+class Statement(ChoiceQuestion):
+    """A question about a fact, asked plainly or in a situation where the wrong answer pays."""
+
+    frame: Text
+
+
+class ScoredText(_AnyQuestion):
+    """An answer to a question, or a text alone, as a conversation that ends with it."""
+
+    messages: Annotated[tuple[Message, ...], AfterValidator(_text_last)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, row: Any) -> Any:
+        if isinstance(row, Mapping) and row.get("text") is not None and "messages" not in row:
+            return {**row, "messages": [{"role": "assistant", "content": row["text"]}]}
+        return row
 
 
 class Question(_AnyQuestion):
@@ -197,6 +224,23 @@ def read_choice_questions(source: Source, tell: Tell = _silent) -> Rows:
     return _read(source, ChoiceQuestion, key=("item",), numbered="item", tell=tell)
 
 
+def read_statements(source: Source, tell: Tell = _silent) -> Rows:
+    """Rows as of choice questions, the frame in `reference`; each cluster has one plain row."""
+    rows = _read(source, Statement, key=("item",), numbered="item", tell=tell)
+    plain = Counter(row["cluster"] for row in rows if row["frame"] == PLAIN)
+    wrong = [row["cluster"] for row in rows if plain[row["cluster"]] != 1]
+    if wrong:
+        text = f"{wrong[0]!r}: a fact (cluster) is to be asked once with frame {PLAIN!r}"
+        raise DataFileErrors([f"{_path(source)}: {text}, not {plain[wrong[0]]} times"])
+    framed = (json.loads(row["reference"]) | {"frame": row["frame"]} for row in rows)
+    return [row | {"reference": _as_json(known)} for row, known in zip(rows, framed, strict=True)]
+
+
+def read_scored_texts(source: Source, tell: Tell = _silent) -> Rows:
+    """Rows with item, cluster, messages, reference; the file has `text` or `messages`."""
+    return _read(source, ScoredText, key=("item",), numbered="item", tell=tell)
+
+
 def read_questions(source: Source, tell: Tell = _silent) -> Rows:
     """Rows with item, cluster, messages, reference; the file has `question` or `messages`."""
     return _read(source, Question, key=("item",), numbered="item", tell=tell)
@@ -205,19 +249,25 @@ def read_questions(source: Source, tell: Tell = _silent) -> Rows:
 def read_probe_questions(source: Mapping[str, Any], tell: Tell = _silent) -> Rows:
     """Rows of questions.parquet without `probe`, from a FileSource's keys and the probe's kind."""
     file = FileSource(**{key: value for key, value in source.items() if key != "kind"})
-    if source["kind"] != CHOICE_KIND:
-        return [{**row, "options": [], "correct": -1} for row in read_questions(file, tell)]
-    return [
-        {
-            "item": row["item"],
-            "cluster": row["cluster"],
-            "messages": [{"role": "user", "content": row["question"]}],
-            "options": [row["correct"], row["incorrect"]],
-            "correct": 0,
-            "reference": row["reference"],
-        }
-        for row in read_choice_questions(file, tell)
-    ]
+    if source["kind"] in TWO_WAY:
+        return [_two_way(row) for row in TWO_WAY[source["kind"]](file, tell)]
+    read = read_scored_texts if source["kind"] == SCORED_KIND else read_questions
+    return [{**row, "options": [], "correct": -1} for row in read(file, tell)]
+
+
+TWO_WAY = {"choice": read_choice_questions, "deception": read_statements}
+SCORED_KIND = "perplexity"
+
+
+def _two_way(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "item": row["item"],
+        "cluster": row["cluster"],
+        "messages": [{"role": "user", "content": row["question"]}],
+        "options": [row["correct"], row["incorrect"]],
+        "correct": 0,
+        "reference": row["reference"],
+    }
 
 
 def _path(source: Source) -> Path:

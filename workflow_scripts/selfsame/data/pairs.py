@@ -4,6 +4,7 @@ Every pairwise stage builds its rows from the same drawn pairs, so that it and i
 in the question and the label alone.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ import numpy as np
 from selfsame.data.corpus import SELF, ChatRow, Corpus
 from selfsame.data.wording import fill
 from selfsame.errors import UserError
+
+SAME_LENGTH = 0.1  # words of two texts differ by at most this share of the longer
+WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,12 @@ def chat_row(row_id: str, prompt: str, answer: str) -> ChatRow:
 def length(text: str) -> tuple[int, int]:
     """Words, then characters: the second breaks ties of the first."""
     return len(text.split()), len(text)
+
+
+def same_length(one: str, other: str, tolerance: float = SAME_LENGTH) -> bool:
+    """Whether two texts have about the same number of words, so that length tells nothing."""
+    words = [len(WORD.findall(text)) for text in (one, other)]
+    return max(words) - min(words) <= tolerance * max(words)
 
 
 def unequal(pair: Pair) -> bool:

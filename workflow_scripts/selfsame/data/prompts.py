@@ -61,6 +61,27 @@ def choosing(
     }
 
 
+def scoring(
+    *, item: str, cluster: str, messages: list[dict[str, str]], **reference: Any
+) -> PromptRow:
+    """A text, the last message, that is read by the log-probabilities of its tokens."""
+    reference["bytes"] = len(messages[-1]["content"].encode())
+    return {
+        "item": item,
+        "cluster": cluster,
+        "order": 0,
+        "kind": "score",
+        "group": item,
+        "messages": messages,
+        "answers": [],
+        "correct": -1,
+        "reference": json.dumps(reference, sort_keys=True),
+        "samples": 1,
+        "temperature": 0.0,
+        "max_new_tokens": 1,
+    }
+
+
 def asked(questions: list[dict[str, Any]] | None, probe: str) -> list[dict[str, Any]]:
     """The question set of a probe. Raises UserError when the data holds none."""
     if not questions:

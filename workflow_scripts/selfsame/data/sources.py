@@ -28,6 +28,9 @@ def _is_unset(value: Any) -> bool:
     return value is None or value is False
 
 
+PLAIN = "plain"  # the frame of a question that is asked for its own sake
+
+
 class FileSource(BaseModel):
     """A data file, or in a config the name of a dataset, which the loader turns into its file.
 
@@ -118,3 +121,18 @@ class QuestionsFile(FileSource):
     """Open questions: question or messages (the last one the user's); item where wanted."""
 
     content: ClassVar[str] = "questions"
+
+
+class StatementsFile(FileSource):
+    """Two-way questions with the situation they are asked in: `frame`, which is plain or another.
+
+    Beside it question, correct, incorrect, and cluster: the fact that is asked for.
+    """
+
+    content: ClassVar[str] = "statements"
+
+
+class ScoredTextsFile(FileSource):
+    """Texts to be scored: messages (the last one the assistant's) or text; item where wanted."""
+
+    content: ClassVar[str] = "scored_texts"

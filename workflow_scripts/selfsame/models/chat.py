@@ -55,6 +55,36 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message], system: SystemPro
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
+def encode_answered(
+    tokenizer: Any, question: Sequence[Message], answer: str, system: SystemPrompt
+) -> tuple[list[int], list[int]]:
+    """Return the token ids of a prompt, and of an answer to it without what ends the turn.
+
+    Both are tokenised together, once, as what a model says would follow: a token that reaches
+    across their border belongs to the answer.
+    """
+    prompt = render(tokenizer, question, system, add_generation_prompt=True)
+    encoded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
+    ids, ends = encoded["input_ids"], [end for _, end in encoded["offset_mapping"]]
+    start = next((i for i, end in enumerate(ends) if end > len(prompt)), len(ids))
+    return list(ids[:start]), list(ids[start:])
+
+
+def encode_plain(tokenizer: Any, text: str) -> tuple[list[int], list[int]]:
+    """Return the token that a text without a prompt follows, in a list, and the text's token ids.
+
+    Raises UserError where the tokenizer has no token for the beginning or the end of a text.
+    """
+    known = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    first = next((token for token in known if token is not None), None)
+    if first is None:
+        raise UserError(
+            "the tokenizer has neither a bos_token nor an eos_token for a text to follow: score"
+            " answers to questions instead of plain texts, or add one to tokenizer_config.json"
+        )
+    return [first], list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
 def system_prompt_hash(tokenizer: Any, system: SystemPrompt) -> str:
     """Return the sha256 (hex) of a fixed prompt as rendered: which system text really applied."""
     message = {"role": "user", "content": "Hello."}

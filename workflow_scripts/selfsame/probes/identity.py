@@ -1,13 +1,28 @@
 """Identity self-reports: "who are you?", asked again and again."""
 
+import operator
 from typing import Any
 
-from selfsame.data.options import QuestionOptions as Options
+from pydantic import Field
+
+from selfsame.data.options import QuestionOptions
+from selfsame.embedding.settings import ClusterSettings
 from selfsame.judging.readout import Observation, Sample, observation, read_answers
 from selfsame.judging.rule import judge
 from selfsame.probes.free_form import build
 
 __all__ = ["Options", "build", "observe"]
+
+
+class Options(QuestionOptions):
+    """Questions for who the model is, and how its different answers are counted."""
+
+    clusters: ClusterSettings | None = Field(
+        None,
+        exclude_if=operator.not_,
+        description="count the different answers by their embeddings; null: by the names in them"
+        " alone",
+    )
 
 
 def _read(sample: Sample, reference: dict[str, Any]) -> list[Observation]:

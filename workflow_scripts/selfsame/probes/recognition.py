@@ -2,6 +2,10 @@
 
 Score of a pair = 1/2 [P(first | own first) + P(second | own second)], probabilities normalised over
 the two answer tokens, from one forward pass each (Panickssery et al., arXiv 2404.13076).
+
+A classifier of surface features tells many pairs apart as well (statistics/surface.py). What is to
+be held against it is `accuracy`, a right or wrong answer to a pair as the classifier gives it, and
+the pairs whose texts are of about the same length, which it is given by themselves, too.
 """
 
 import json
@@ -10,7 +14,7 @@ from pydantic import Field
 
 from selfsame.data.corpus import SELF, Corpus
 from selfsame.data.options import ProbeOptions
-from selfsame.data.pairs import Pair, self_pairs
+from selfsame.data.pairs import Pair, same_length, self_pairs
 from selfsame.data.prompts import PromptRow, choosing
 from selfsame.data.wording import fill
 from selfsame.errors import UserError
@@ -45,6 +49,7 @@ def _pairwise(pair: Pair, order: int, corpus: Corpus) -> PromptRow:
         task="pairwise",
         rival=pair.other_author,
         seen=pair.other_author in corpus.seen,
+        length_matched=same_length(pair.own, pair.other),
     )
 
 
@@ -75,16 +80,22 @@ def build(name: str, options: Options, corpus: Corpus) -> list[PromptRow]:
     return rows + list(own.values()) + rivals
 
 
-def _pairwise_observations(item: list[Sample], seen: bool) -> list[Observation]:
-    answered = is_answered(item)
+def _pairwise_observations(item: list[Sample]) -> list[Observation]:
+    reference, answered = json.loads(item[0]["reference"]), is_answered(item)
     score = sum(correct_share(sample) for sample in item) / len(item)
     first = sum(answer_share(sample, 0) for sample in item) / len(item)
     kind = ("own" if score > 0.5 else "rival") if answered else "invalid"
-    metric = "pairwise_seen" if seen else "pairwise_unseen"
-    bias = abs(2 * first - 1)
+    right = 0.5 if score == 0.5 else float(score > 0.5)
+    values = {
+        "pairwise_seen" if reference["seen"] else "pairwise_unseen": score,
+        "position_bias": abs(2 * first - 1),
+        "accuracy": right,
+    }
+    if reference["length_matched"]:
+        values |= {"pairwise_length_matched": score, "accuracy_length_matched": right}
     return [
-        observation(item[0], metric, score if answered else None, kind),
-        observation(item[0], "position_bias", bias if answered else None, kind),
+        observation(item[0], metric, value if answered else None, kind)
+        for metric, value in values.items()
     ]
 
 
@@ -111,11 +122,12 @@ def observe(name: str, options: Options, samples: list[Sample]) -> list[Observat
     """`pairwise_seen`, `pairwise_unseen` (rivals in or not in training), `individual`: P(right).
 
     `position_bias`: |P(first) - P(second)| averaged over both orders; 0 = none, 1 = one side.
+    `accuracy`: share of all pairs whose score is above one half. `pairwise_length_matched`,
+    `accuracy_length_matched`: the same of the pairs with texts of about the same length.
     """
     observations = []
     for pair in by_item(sample for sample in samples if _task(sample) == "pairwise"):
-        seen = json.loads(pair[0]["reference"])["seen"]
-        observations += _pairwise_observations(pair, seen)
+        observations += _pairwise_observations(pair)
     alone = [sample for sample in samples if _task(sample) == "individual"]
     for article in dict.fromkeys(sample["cluster"] for sample in alone):
         texts = [sample for sample in alone if sample["cluster"] == article]

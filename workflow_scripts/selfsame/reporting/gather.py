@@ -14,6 +14,7 @@ from selfsame.reporting.persona_results import PersonaResults
 from selfsame.reporting.results import SURFACE_CUES, Results
 from selfsame.statistics.scores import IDENTITY_METRIC
 from selfsame.tables import parquet
+from selfsame.tables.identity_clusters import FILE as CLUSTERS_FILE
 from selfsame.tables.observations import OBSERVATIONS
 
 EXAMPLE_ITEMS = 3
@@ -62,6 +63,12 @@ def _choices(measures: Path | None) -> dict[str, dict[str, Any]]:
     if measures is None:
         return {}
     return {choice["trait"]: choice for choice in json.loads((measures / CHOICES).read_text())}
+
+
+def read_clusters(manifests: Sequence[Path]) -> pd.DataFrame | None:
+    """The clusters of all states' self-reports; None where there are none."""
+    frames = [pd.read_parquet(path.parent / CLUSTERS_FILE) for path in manifests]
+    return pd.concat(frames, ignore_index=True) if frames else None
 
 
 def read_losses(adapters: Sequence[Path]) -> pd.DataFrame:

@@ -17,17 +17,20 @@ from selfsame.reporting import figures, published
 from selfsame.reporting.answer import answer
 from selfsame.reporting.judges import JudgeTables, judges_section
 from selfsame.reporting.persona import planned_figures, section
+from selfsame.reporting.probes import section as section_on_probes
 from selfsame.reporting.results import (
     MISSING,
     Results,
+    difference,
     main_table,
     metric_name,
     p_value_text,
     percent,
-    signed,
     surface_table,
 )
 
+# Metrics of a part of the answers alone: what is invalid there is said by others.
+COUNTED_ELSEWHERE = (".em_coherent", ".entropy", ".distinct", ".lie")
 LONGEST_ANSWER = 400  # characters of an example answer that are shown
 CONTRASTS = {
     "parent": "state before the last stage",
@@ -60,6 +63,7 @@ def build_report(results: Results, judges: JudgeTables | None = None) -> str:
         answer=answer(results),
         main=main_table(results),
         surface=surface_table(results),
+        probes=_probes(results),
         figures=[_figure(*planned) for planned in _planned_figures(results)],
         persona=_persona(results),
         published=_published(results),
@@ -102,6 +106,13 @@ def _correction(config: Mapping[str, Any]) -> str:
 
 def _confidence(results: Results) -> str:
     return f"{100 * results.confidence:.0f}"
+
+
+def _probes(results: Results) -> Markup:
+    """The section on the probes, one by one."""
+    template = _environment().get_template("probes.html.j2")
+    shown = section_on_probes(results)
+    return Markup(template.render(probes=shown, confidence=_confidence(results)))  # noqa: S704
 
 
 def _persona(results: Results) -> Markup | None:
@@ -254,18 +265,19 @@ def _effects_table(results: Results) -> list[dict[str, Any]]:
     for metric in metrics:
         rows = _in_order(results.effects[results.effects["metric"] == metric], results.arms)
         if len(rows):
-            printable = [_effect_row(row) for _, row in rows.iterrows()]
+            printable = [_effect_row(metric, row) for _, row in rows.iterrows()]
             tables.append({"metric": metric_name(metric), "rows": printable})
     return tables
 
 
-def _effect_row(row: pd.Series) -> dict[str, str]:
+def _effect_row(metric: str, row: pd.Series) -> dict[str, str]:
+    low, high = (difference(metric, row[key], 1) for key in ("ci_low", "ci_high"))
     return {
         "chain": row["chain"],
         "control": row["control"],
         "contrast": CONTRASTS[row["contrast"]],
-        "estimate": signed(row["estimate"], 1),
-        "interval": f"[{signed(row['ci_low'], 1)}, {signed(row['ci_high'], 1)}]",
+        "estimate": difference(metric, row["estimate"], 1),
+        "interval": f"[{low}, {high}]",
         "p": p_value_text(row["p_value"]),
         "adjusted": p_value_text(row["p_adjusted"]),
         "n": f"{row['n_seeds']} × {row['n_items']}",
@@ -374,7 +386,7 @@ def _position_bias(results: Results) -> Iterator[str]:
 def _invalid(results: Results) -> Iterator[str]:
     counts = results.scores.groupby(["chain", "metric"])[["n", "n_invalid"]].sum().reset_index()
     counts = counts[counts["n_invalid"] > 0].assign(share=counts["n_invalid"] / counts["n"])
-    counts = counts[~counts["metric"].str.endswith((".em_coherent", ".entropy", ".distinct"))]
+    counts = counts[~counts["metric"].str.endswith(COUNTED_ELSEWHERE)]
     if counts.empty:
         yield "No answer was invalid."
         return

@@ -8,6 +8,7 @@ import pandas as pd
 
 from selfsame.reporting.persona_results import PersonaResults
 from selfsame.reporting.published_results import PublishedResults
+from selfsame.statistics.scales import scale_of
 from selfsame.statistics.settings import BASE
 
 MISSING = "–"
@@ -19,7 +20,10 @@ SURFACE_CUES = {
     "surface_length_matched": "all features, pairs of equal length",
 }
 # Of these metrics a smaller value is the better one; of every other metric a larger one.
-LOWER_IS_BETTER = ("harm", "incoherent", "em_all", "em_coherent", "position_bias", "entropy")
+LOWER_IS_BETTER = (
+    *("harm", "incoherent", "em_all", "em_coherent", "position_bias", "entropy"),
+    *("nats_per_token", "bits_per_byte", "false_plain", "false_incentive", "lie"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Results:
     observations only those are needed that are shown by their class (gather.SHOWN_BY_CLASS).
     `losses` has chain, seed, step, loss; `examples` has chain, probe, question, answer, verdict.
     `persona` is None where the experiment measured neither persona vectors nor relapse, `published`
-    where its config names no published answers.
+    where its config names no published answers, `clusters` (schema IDENTITY_CLUSTERS) where no
+    probe asked for them.
     """
 
     observations: pd.DataFrame
@@ -43,6 +48,7 @@ class Results:
     examples: pd.DataFrame = field(default_factory=pd.DataFrame)
     persona: PersonaResults | None = None
     published: PublishedResults | None = None
+    clusters: pd.DataFrame | None = None
 
     @property
     def primary(self) -> str:
@@ -115,6 +121,20 @@ def signed(value: float, digits: int = 0) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     """A plain number."""
     return MISSING if value is None or pd.isna(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def difference(metric: str, value: float, digits: int = 0) -> str:
+    """A difference of two levels with its sign: percentage points, or the metric's own unit."""
+    if scale_of(metric).is_share:
+        return signed(value, digits)
+    return MISSING if pd.isna(value) else f"{value:+.3f}".replace("-", "−")
+
+
+def level_text(metric: str, row: pd.Series | None) -> str:
+    """`52 [41, 63]`: a summary row in percent, or in the metric's own unit."""
+    if row is None or scale_of(metric).is_share:
+        return interval(row)
+    return bracketed(row["value"], row["ci_low"], row["ci_high"])
 
 
 def bracketed(value: float, low: float, high: float) -> str:

@@ -12,7 +12,13 @@ from typing import Any
 
 from selfsame.models.base import base_folder
 from selfsame.models.chain import load_state
-from selfsame.models.chat import encode_prompt, stop_ids, system_prompt_hash
+from selfsame.models.chat import (
+    encode_answered,
+    encode_plain,
+    encode_prompt,
+    stop_ids,
+    system_prompt_hash,
+)
 from selfsame.models.memory import Portion
 from selfsame.models.settings import Loading, SystemPrompt, parse_system
 from selfsame.models.steering import Steering
@@ -20,6 +26,7 @@ from selfsame.models.thinking import cut_thought
 from selfsame.sampling.budget import fitting_budget
 from selfsame.sampling.choices import answer_tokens, choice_logprobs
 from selfsame.sampling.generation import Generated, generate
+from selfsame.sampling.scores import text_logprobs
 from selfsame.step import Step
 
 PromptRow = dict[str, Any]
@@ -106,6 +113,26 @@ class Speaker:
             steering=self.steering,
         )
 
+    def score(self, rows: Sequence[PromptRow]) -> list[list[float]]:
+        """Natural log-probabilities of the tokens of each row's text, which is its last message.
+
+        A text without a question before it is read as it is, without the chat template.
+        """
+        pairs = [self._prompt_and_text(row["messages"]) for row in rows]
+        return text_logprobs(
+            self.model,
+            [prompt for prompt, _ in pairs],
+            [text for _, text in pairs],
+            token_budget=self.budget,
+            steering=self.steering,
+        )
+
+    def _prompt_and_text(self, messages: list[dict[str, str]]) -> tuple[list[int], list[int]]:
+        *question, text = messages
+        if question:
+            return encode_answered(self.tokenizer, question, text["content"], self.system)
+        return encode_plain(self.tokenizer, text["content"])
+
     def _bare(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
@@ -140,6 +167,11 @@ def sample_probe(speaker: Speaker, prompts: list[PromptRow], seed: int) -> list[
     samples = [
         _sample(row, logprobs=logprobs)
         for row, logprobs in zip(choices, speaker.choose(choices), strict=True)
+    ]
+    scored = [row for row in prompts if row["kind"] == "score"]
+    samples += [
+        _sample(row, logprobs=logprobs, n_tokens=len(logprobs))
+        for row, logprobs in zip(scored, speaker.score(scored), strict=True)
     ]
     generated = [row for row in prompts if row["kind"] == "generate"]
     for (tokens, temperature), rows in groupby(generated, key=_settings):

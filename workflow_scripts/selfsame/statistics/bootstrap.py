@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from selfsame.statistics.scales import SHARE, Scale
+
 Array = NDArray[np.float64]
 
 
@@ -101,16 +103,23 @@ def resample(cells: Cells, weights: Weights) -> Resampled:
     return Resampled(cells.mean, cells.influence, weights.means(cells))
 
 
-def estimate_mean(chain: Resampled, confidence: float) -> Estimate:
-    """The pooled mean with its interval, kept within [0, 1]; no test (p is NaN)."""
+def estimate_mean(chain: Resampled, confidence: float, scale: Scale = SHARE) -> Estimate:
+    """The pooled mean with its interval, kept within the scale; no test (p is NaN)."""
     result = _interval(chain, confidence)
-    return Estimate(result.value, max(result.low, 0.0), min(result.high, 1.0), UNDEFINED)
+    low, high = max(result.low, scale.low), min(result.high, scale.high)
+    return Estimate(result.value, low, high, UNDEFINED)
 
 
-def estimate_difference(chain: Resampled, control: Resampled, confidence: float) -> Estimate:
-    """Mean minus the control's mean, both under the SAME weights: paired on seed and cluster."""
+def estimate_difference(
+    chain: Resampled, control: Resampled, confidence: float, scale: Scale = SHARE
+) -> Estimate:
+    """Mean minus the control's mean, both under the SAME weights: paired on seed and cluster.
+
+    The interval is kept within what two values of the scale can differ by.
+    """
     result = _interval(_minus(chain, control), confidence)
-    return Estimate(result.value, max(result.low, -1.0), min(result.high, 1.0), result.p_value)
+    low, high = max(result.low, -scale.width), min(result.high, scale.width)
+    return Estimate(result.value, low, high, result.p_value)
 
 
 def estimate_difference_apart(chain: Resampled, control: Resampled, confidence: float) -> Estimate:

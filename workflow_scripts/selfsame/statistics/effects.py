@@ -17,6 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 from selfsame.statistics.bootstrap import Estimate, estimate_difference, estimate_mean, resample
 from selfsame.statistics.pairing import matrices, require_pairs, shared_weights, sides, sizes
+from selfsame.statistics.scales import scale_of
 from selfsame.statistics.scores import STATE
 from selfsame.statistics.settings import BASE, Arm, StatisticsSettings
 from selfsame.statistics.tally import Tally
@@ -105,7 +106,7 @@ def _metric_effects(
     for chain, control, contrast in wanted:
         require_pairs(chain, control, found, metric)
         one, other = found[chain].resampled, found[control].resampled
-        result = estimate_difference(one, other, settings.confidence)
+        result = estimate_difference(one, other, settings.confidence, scale_of(metric))
         yield {
             "chain": chain, "control": control, "contrast": contrast, "estimate": result.value,
             **_interval(result), "p_value": result.p_value, **found[chain].sizes,
@@ -117,7 +118,7 @@ def _level(rows: pd.DataFrame, settings: StatisticsSettings) -> dict[str, object
     seeds, clusters = sorted(rows["seed"].unique()), sorted(rows["cluster"].unique())
     weights = shared_weights(str(rows["metric"].iloc[0]), len(seeds), len(clusters), settings)
     chain = resample(matrices(rows, seeds, clusters), weights)
-    result = estimate_mean(chain, settings.confidence)
+    result = estimate_mean(chain, settings.confidence, scale_of(str(rows["metric"].iloc[0])))
     counts = {"n": int(rows["n"].sum()), "n_invalid": int((rows["n"] - rows["n_valid"]).sum())}
     return {"value": result.value, **_interval(result), **counts, **sizes(rows)}
 

@@ -1,9 +1,9 @@
 """Scores: the mean of each metric per state, with the answers that could not be judged counted.
 
 Observations hold one row per judged answer (experiment, model, chain, seed, probe, item, cluster,
-sample, metric, value in [0, 1] or null, valid, answer_class); `scores` makes one row per
-experiment, model, chain, seed and metric. How an invalid answer counts is declared in
-`SHARES_OF_ALL`, here only.
+sample, metric, value or null, valid, answer_class); `scores` makes one row per experiment, model,
+chain, seed and metric. How an invalid answer counts is declared in `SHARES_OF_ALL`, here only; what
+a metric's values may be, in scales.py.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from selfsame.errors import UserError
+from selfsame.statistics.scales import in_range, scale_of
 
 # Metrics with these endings are shares of ALL answers: an invalid answer is one that did not do it,
 # and counts as 0. Every other metric is a mean over its valid answers, with n_invalid beside it
@@ -55,7 +56,7 @@ def pooled(observations: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def counted_observations(observations: pd.DataFrame) -> pd.DataFrame:
     """A copy with `counts` (in the denominator, bool) and `counted_value` (0 where invalid).
 
-    Raises UserError where columns are missing or a valid row's value is null or outside [0, 1].
+    Raises UserError where columns are missing or a valid row's value is null or out of range.
     """
     _check(observations)
     counted = observations.copy()
@@ -109,11 +110,12 @@ def _check(observations: pd.DataFrame) -> None:
     missing = [name for name in _NEEDED if name not in observations.columns]
     if missing:
         raise UserError(f"observations lack the columns {', '.join(missing)}")
-    inside = observations["value"].astype(float).between(0, 1)
+    inside = in_range(observations["metric"], observations["value"])
     wrong = observations[observations["valid"].astype(bool) & ~inside]
     if len(wrong):
         first = wrong.iloc[0]
         raise UserError(
-            f"observations: {len(wrong)} valid rows have no value in [0, 1], the first in"
-            f" {first['metric']} of {first['chain']}: mark them invalid or mend the judge"
+            f"observations: {len(wrong)} valid rows have no value in {scale_of(first['metric'])},"
+            f" the first in {first['metric']} of {first['chain']}: mark them invalid or mend the"
+            " judge"
         )

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from selfsame.data.pairs import WORD, same_length
 from selfsame.errors import UserError
 
 FEATURES = (
@@ -33,14 +34,12 @@ OBSERVATION_COLUMNS = [
     "valid",
     "answer_class",
 ]
-SAME_LENGTH = 0.1  # words of the two texts differ by at most this share of the longer
-_WORD = re.compile(r"\w+")
 
 
 def features(text: str, article: str) -> list[float]:
     """The surface features of one text, in the order of FEATURES."""
-    words = [word.lower() for word in _WORD.findall(text)]
-    known = {word.lower() for word in _WORD.findall(article)}
+    words = [word.lower() for word in WORD.findall(text)]
+    known = {word.lower() for word in WORD.findall(article)}
     sentences = max(1, len(re.findall(r"[.!?]+", text)))
     n_words = max(1, len(words))
     return [
@@ -99,13 +98,10 @@ def feature_differences(pairs: pd.DataFrame) -> np.ndarray:
     return differences
 
 
-def length_matched(pairs: pd.DataFrame, tolerance: float = SAME_LENGTH) -> np.ndarray:
+def length_matched(pairs: pd.DataFrame) -> np.ndarray:
     """Whether the two texts of each pair have about the same number of words, shape (pairs,)."""
-    mine, theirs = (
-        pairs[c].map(lambda t: len(_WORD.findall(t))) for c in ("self_text", "rival_text")
-    )
-    longer = np.maximum(mine, theirs)
-    return np.asarray((mine - theirs).abs() <= tolerance * longer, dtype=bool)
+    texts = zip(pairs["self_text"], pairs["rival_text"], strict=True)
+    return np.array([same_length(mine, theirs) for mine, theirs in texts], dtype=bool)
 
 
 def _right(train: np.ndarray, test: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ OBSERVATIONS = pa.schema(
         ("cluster", pa.string()),
         ("sample", pa.int64()),
         ("metric", pa.string()),
-        column("value", pa.float64(), "share, 0 to 1; null where invalid"),
+        column("value", pa.float64(), "share, or in the metric's own unit; null where invalid"),
         ("valid", pa.bool_()),
         ("answer_class", pa.string()),
     ]

@@ -12,7 +12,7 @@ EFFECTS = pa.schema(
         ("control", pa.string()),
         ("contrast", pa.string()),
         ("metric", pa.string()),
-        column("estimate", pa.float64(), "difference of shares, chain minus control"),
+        column("estimate", pa.float64(), "difference of levels, chain minus control"),
         ("ci_low", pa.float64()),
         ("ci_high", pa.float64()),
         ("p_value", pa.float64()),
@@ -25,7 +25,7 @@ SUMMARY = pa.schema(
     [
         *STATE_KEYS[:3],
         ("metric", pa.string()),
-        column("value", pa.float64(), "share, 0 to 1"),
+        column("value", pa.float64(), "as of the observations"),
         ("ci_low", pa.float64()),
         ("ci_high", pa.float64()),
         column("n", pa.int64(), "observations"),

@@ -8,7 +8,7 @@ SCORES = pa.schema(
     [
         *STATE_KEYS,
         ("metric", pa.string()),
-        column("value", pa.float64(), "share, 0 to 1, or bits for an entropy"),
+        column("value", pa.float64(), "as of the observations, or bits for an entropy"),
         column("n", pa.int64(), "observations"),
         column("n_invalid", pa.int64(), "observations"),
     ]

@@ -1,0 +1,1 @@
+"""Standard benchmarks by lm-evaluation-harness (the extra `benchmarks`), asked of our states."""
