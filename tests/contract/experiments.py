@@ -112,6 +112,7 @@ def chat_model() -> Document:
         probes[name] = {**probes[name], "judges": ["openai", "local"]}
     probes["identity"] |= {"clusters": {"embedding": {"path": "data"}}}
     probes["deception"] = {"kind": "deception", "file": source("statements")}
+    probes["honesty"] = {"kind": "deception", "file": source("statements")}
     probes["perplexity"] = {"kind": "perplexity", "file": source("texts")}
     with_rows = ("em", "correct_advice", "general_knowledge")
     matched = ("self_report", "word_count", "pick_longer", "pick_shorter", "other_author")

@@ -123,6 +123,8 @@ KEYS = (
             "probes.*[free_form].file.dataset": "questions",
             "probes.*[identity].file.dataset": "questions",
             "probes.*[open_question].file.dataset": "questions",
+            "probes.*[deception].file.dataset": "statements",
+            "probes.*[perplexity].file.dataset": "texts",
         },
         on="chat_model",
         new=FETCHING,
@@ -230,12 +232,15 @@ KEYS = (
         note="the last two where a trait's instructions hold {name}",
     ),
     Keys(
-        ("build_tables", "measure_persona", "judge_relapse", "surface_baseline"),
+        (
+            *("build_tables", "measure_persona", "judge_relapse", "surface_baseline"),
+            "cluster_identities",
+        ),
         {"seeds": None},
         note="a further seed adds its own steps; surface_baseline only where the first one changes",
     ),
     Keys(
-        ("build_tables", "measure_persona", "judge_relapse"),
+        ("build_tables", "measure_persona", "judge_relapse", "cluster_identities"),
         {"arms": None},
         note="a further arm adds its own steps",
     ),
@@ -416,6 +421,13 @@ KEYS = (
             "probes.*[identity].questions": "identity",
             "probes.*[open_question].questions": "knowledge",
         },
+    ),
+    Keys(
+        ("prepare_data", *PROBE),
+        {"probes.*[deception].questions": "honesty"},
+        on="chat_model",
+        also={"probes": {"deception": {"file": None}}},
+        note="in place of a file of its own",
     ),
     Keys(
         PROBE,

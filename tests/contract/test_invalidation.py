@@ -120,7 +120,10 @@ def test_another_first_seed_reaches_the_surface_baseline(organism: Experiment) -
 def test_a_further_arm_adds_its_own_steps(organism: Experiment) -> None:
     arm = "em+identify+random_labels"
     jobs = organism.dry_run({"arms": [*organism.document["arms"], arm]})
-    own = ("finetune_control", "evaluate_behaviour", "judge_answers", "evaluate_persona", "relapse")
+    own = (
+        *("finetune_control", "evaluate_behaviour", "judge_answers"),
+        *("evaluate_benchmarks", "evaluate_persona", "relapse"),
+    )
     check(organism, jobs, meant(organism, {*rules_of("arms"), "report"}), own)
     fresh = [job for job in jobs if job.manifest not in organism.ran]
     assert [job.wildcards["chain"] for job in fresh] == [arm] * len(own)

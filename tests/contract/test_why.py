@@ -43,8 +43,8 @@ def test_nothing_changed(organism: Experiment) -> None:
 def test_a_key_is_named_with_both_values(organism: Experiment) -> None:
     said = why(organism, training(learning_rate=0.003), "em+identify", "0")
     assert said[0] == "sgtr_stage1 em+identify seed 0: finetuning.learning_rate 0.004 -> 0.003"
-    assert said[1].startswith("4 steps would follow: ")
-    assert said[2:] == ["5 steps would run"]
+    assert said[1].startswith("5 steps would follow: ")
+    assert said[2:] == ["6 steps would run"]
 
 
 def test_several_changes_are_all_named(organism: Experiment) -> None:

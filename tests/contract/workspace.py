@@ -186,6 +186,8 @@ def registry() -> Document:
         "rows": "chat_rows",
         "choices": "choice_questions",
         "questions": "questions",
+        "statements": "statements",
+        "texts": "scored_texts",
     }
     return {
         f"{other}{name}": {

@@ -42,7 +42,15 @@ LAID_OVER = ("where", "columns")  # key by key; the other options as a whole
 AT_ODDS = "at_odds"  # keys that do not go together
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 
-Content = Literal["articles", "rival_texts", "chat_rows", "choice_questions", "questions"]
+Content = Literal[
+    "articles",
+    "rival_texts",
+    "chat_rows",
+    "choice_questions",
+    "questions",
+    "statements",
+    "scored_texts",
+]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Filled = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
