@@ -66,10 +66,10 @@ def test_the_library_imports_what_the_project_names(root: Path, project: dict[st
     modules = set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
     modules -= {*sys.stdlib_module_names, *OWN}
     packages = {canonicalize_name(DISTRIBUTION.get(name, name)) for name in modules}
-    optional = project["project"]["optional-dependencies"]
-    texts = [*project["project"]["dependencies"], *(d for extra in EXTRAS for d in optional[extra])]
-    named = {canonicalize_name(Requirement(text).name) for text in texts}
-    assert packages <= named.union(*map(hard_requirements, named))
+    extras = project["project"]["optional-dependencies"]
+    named = {canonicalize_name(Requirement(d).name) for d in project["project"]["dependencies"]}
+    optional = {canonicalize_name(Requirement(d).name) for x in EXTRAS for d in extras[x]}
+    assert packages <= optional | named.union(*map(hard_requirements, named))
 
 
 def test_no_file_names_a_place_on_somebodys_machine(root: Path) -> None:

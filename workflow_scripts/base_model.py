@@ -8,7 +8,7 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write the model's files (organism), or only where they lie and their digest (hf)."""
-    from selfsame.models.base import find
+    from selfsame.models.trial import find
     from selfsame.organism.pretrain import pretrain
     from selfsame.organism.settings import OrganismSettings
 

@@ -11,6 +11,7 @@ def main(step: Step) -> str:
     """Write answers.parquet and hidden.safetensors; base and state are read on one loaded model."""
     from dataclasses import replace
 
+    from selfsame.models.lineage import folders_of
     from selfsame.persona.activations import state_activations
     from selfsame.persona.storage import HIDDEN
     from selfsame.sampling.state import load_speaker
@@ -19,7 +20,7 @@ def main(step: Step) -> str:
 
     spec = step.spec
     base = load_speaker(replace(step, inputs={**step.inputs, "adapters": []}))
-    adapters = [path.parent for path in step.inputs["adapters"]]
+    adapters = folders_of(step.path("base"), step.inputs["adapters"])
     rows = state_activations(base, adapters, spec, step.out / HIDDEN)
     keys = {key: spec[key] for key in ("experiment", "model", "chain", "seed")}
     rows = [keys | row for row in rows]

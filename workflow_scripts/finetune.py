@@ -11,6 +11,7 @@ from selfsame.step import Step, run
 def main(step: Step) -> str:
     """Train on the dataset with the parents merged in memory."""
     from selfsame.models.base import base_folder
+    from selfsame.models.lineage import TRAINED_ON, contents_of, folders_of
     from selfsame.models.settings import Loading, parse_system
     from selfsame.persona.directions import load_steering
     from selfsame.tables import parquet
@@ -18,10 +19,11 @@ def main(step: Step) -> str:
     from selfsame.training.finetune import finetune
     from selfsame.training.settings import FinetuningSettings
 
-    spec = step.spec
+    spec, trained_on = step.spec, (step.path("base"), step.inputs["parents"])
+    step.notes[TRAINED_ON] = contents_of(*trained_on)
     result = finetune(
         base_folder(step.path("base")),
-        [path.parent for path in step.inputs["parents"]],
+        folders_of(*trained_on),
         parquet.read(step.folder("dataset") / "dataset.parquet", DATASET),
         FinetuningSettings(**spec["finetuning"]),
         spec["seed"],

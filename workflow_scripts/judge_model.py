@@ -8,7 +8,7 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write nothing but the manifest: where the model's files lie, and their digest."""
-    from selfsame.models.base import find
+    from selfsame.models.trial import find
 
     step.notes["model"] = find(step.spec)
     return f"found {step.notes['model']['path']}"

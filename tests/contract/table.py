@@ -215,7 +215,7 @@ KEYS = (
     Keys(("base_model", *NAMED), {"model[hf].hub_id": "someone/other"}, on="chat_model"),
     Keys(
         ("base_model", *NAMED),
-        {"model[hf].path": "data"},
+        {"model[hf].path": "model"},
         on="chat_model",
         also={"model": {"hub_id": None}},
     ),
@@ -542,7 +542,7 @@ KEYS = (
     ),
     Keys(
         ("judge_model:judge",),
-        {"judges.*[local].path": "data"},
+        {"judges.*[local].path": "model"},
         on="chat_model",
         also={"judges": {"local": {"hub_id": None}}},
     ),
@@ -743,13 +743,16 @@ MODULES = (
         ("base_model", "judge_model", *WITH_MODEL, "cluster_identities"),
         (
             "selfsame/models/allocator.py",
+            "selfsame/models/chat.py",
+            "selfsame/models/directory.py",
             "selfsame/models/footprint.py",
             "selfsame/models/load.py",
             "selfsame/models/placement.py",
+            "selfsame/models/thinking.py",
         ),
         note="cluster_identities where a model makes the embedding: so in the lines below",
     ),
-    Modules(("base_model", "judge_model", *WITH_MODEL), ("selfsame/models/base.py",)),
+    Modules(WITH_MODEL, ("selfsame/models/base.py",)),
     Modules(
         ("base_model", "judge_model", *LOADING, *ASKING_JUDGES, "cluster_identities"),
         ("selfsame/models/settings.py",),
@@ -758,13 +761,19 @@ MODULES = (
         (*WITH_MODEL, "cluster_identities"),
         (
             "selfsame/models/blocks.py",
-            "selfsame/models/chat.py",
             "selfsame/models/memory.py",
             "selfsame/models/steering.py",
-            "selfsame/models/thinking.py",
         ),
     ),
-    Modules(LOADING, ("selfsame/models/chain.py",)),
+    Modules(("base_model", "judge_model"), ("selfsame/models/trial.py",)),
+    Modules(
+        LOADING,
+        (
+            "selfsame/models/adapter_files.py",
+            "selfsame/models/chain.py",
+            "selfsame/models/lineage.py",
+        ),
+    ),
     Modules(
         ("base_model",),
         ("base_model.py", "selfsame/organism/pretrain.py", "selfsame/organism/tokenizer.py"),

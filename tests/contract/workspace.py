@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy
+from safetensors.numpy import save_file
+
 from contract.experiments import TRAIT, Document
 from selfsame.dryrun import Job, dry_run
 
@@ -128,7 +131,16 @@ def checkout(folder: Path) -> Path:
     write_traits(folder / "traits")
     write_wording(folder / "wording")
     write_data(folder / "data")
+    write_model(folder / "model")
     return folder
+
+
+def write_model(folder: Path) -> None:
+    """A model's directory as far as it is looked at before any job."""
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja"):
+        (folder / name).write_text("{}")
+    save_file({"weight": numpy.zeros(2, numpy.float32)}, folder / "model.safetensors")
 
 
 def write_traits(folder: Path) -> None:

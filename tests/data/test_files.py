@@ -95,10 +95,23 @@ def test_a_bad_chat_row_names_file_and_line(tmp_path: Path, line: str, expected:
 def test_many_mistakes_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"
     path.write_text("{}\n" * 50)
+    (line,) = complaint(files.read_chat_rows, path)
+    assert line.startswith(f"{path}:1: messages: is missing; ")
+    assert line.endswith(" (and 49 more like it)")
+
+
+def test_a_few_kinds_of_mistakes_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    rows = ("{}", "[]", "{", json.dumps({"messages": [USER]}), json.dumps({"row_id": 1.5}), "{}")
+    path.write_text("\n".join(rows))
     lines = complaint(files.read_chat_rows, path)
-    assert lines[0] == f"{path}:1: messages: is missing"
-    assert lines[-1] == f"{path}: 47 more mistakes like these"
-    assert len(lines) == 4
+    assert [line.removeprefix(f"{path}:")[:10] for line in lines[:3]] == [
+        "1: message",
+        "2: must be",
+        "3: broken ",
+    ]
+    assert lines[0].endswith("(and 3 more like it)")
+    assert lines[3:] == [f"{path}: 1 more mistakes"]
 
 
 def test_files_that_cannot_be_read_at_all(tmp_path: Path) -> None:
@@ -161,7 +174,7 @@ def test_wrong_where_and_columns(tmp_path: Path) -> None:
     assert complaint(files.read_articles, source) == [f"{path}: has no rows left by `where`"]
     source = FileSource(file=str(path), where={"datset": "x"})
     expected = f"{path}:1: no column 'datset'; there are dataset, article_id, article"
-    assert complaint(files.read_articles, source)[0] == expected
+    assert complaint(files.read_articles, source) == [f"{expected} (and 5 more like it)"]
 
 
 def test_article_mistakes(tmp_path: Path) -> None:
@@ -244,8 +257,8 @@ def test_choice_question_mistakes(tmp_path: Path) -> None:
     path = write(tmp_path / "quiz.jsonl", [CHOICE | {"incorrect": "this "}, {"question": "x"}])
     assert complaint(files.read_choice_questions, path) == [
         f"{path}:1: correct and incorrect are the same answer",
-        f"{path}:2: correct: is missing",
-        f"{path}:2: incorrect: is missing",
+        f"{path}:2: correct, incorrect: are missing; there are question: `columns` can name others"
+        " for ours",
     ]
 
 
@@ -318,7 +331,7 @@ def test_open_questions_as_text_or_conversation(tmp_path: Path) -> None:
         ({"messages": [USER, ASSISTANT]}, "messages: the last message must be the user's"),
         ({"question": "x", "reference": "not json"}, "reference: must be a JSON object"),
         ({"question": "x", "reference": "[1]"}, "reference: must be a JSON object"),
-        ({}, "messages: is missing"),
+        ({}, "messages: is missing; there are none: `columns` can name others for ours"),
     ],
 )
 def test_open_question_mistakes(tmp_path: Path, row: dict[str, Any], expected: str) -> None:

@@ -152,11 +152,11 @@ def break_question(spec: Spec) -> None:
 MISTAKES: dict[str, tuple[Callable[[Spec], None], str]] = {
     "too few to train": (
         lambda spec: spec.update(train_articles=8),
-        r"^texts.train_articles: 8 are asked for, there are 7$",
+        r"^texts.train_articles: 8 are asked for, there are 7: lower it or add articles$",
     ),
     "too few to test": (
         lambda spec: spec.update(test_articles=11),
-        r"^texts.t\w+_articles: \d+ are asked for, there are \d+$",
+        r"^texts.t\w+_articles: \d+ are asked for, there are \d+: lower it or add articles$",
     ),
     "unknown author": (lambda spec: spec.update(authors=["cat"]), r"texts.csv: .*'cat'.*ann, bob$"),
     "missing text": (drop_rival_text, r"texts.csv: author 'bob' lacks texts on 1 .*a9$"),

@@ -122,8 +122,8 @@ def test_the_ending_yml_is_yaml_too(path: Path) -> None:
     ("question", "expected"),
     [
         ("{paraphrases: [x]}", "id: is missing"),
-        ("{id: a, paraphrases: []}", "paraphrases: tuple should have at least 1 item"),
-        ("{id: a, paraphrases: x}", "paraphrases: must be a valid tuple"),
+        ("{id: a, paraphrases: []}", "paraphrases: must have at least one prompt in it"),
+        ("{id: a, paraphrases: x}", "paraphrases: must be a list"),
         ("{id: a}", "paraphrases: is missing"),
         ("{id: a, paraphrases: [x, ' ']}", "paraphrases.1: is empty"),
         ("{id: a, paraphrases: [x, yes]}", "paraphrases.1: must be a valid string"),

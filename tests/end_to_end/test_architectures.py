@@ -19,6 +19,7 @@ from selfsame.config.filecheck import check_files
 from selfsame.config.load import load_config
 from selfsame.config.schema import Config
 from selfsame.digests import MANIFEST
+from selfsame.publish import digests_of
 from selfsame.step import Step
 from selfsame.tables import parquet
 from selfsame.tables.observations import OBSERVATIONS
@@ -171,7 +172,8 @@ class Workflow:
         device = {"device": "cpu"} if "device" in spec else {}
         step = Step(json.loads(json.dumps(spec)) | device, inputs, out, out, 1)
         importlib.import_module(script).main(step)
-        (out / MANIFEST).write_text(json.dumps(step.notes), encoding="utf-8")
+        manifest = step.notes | {"outputs": digests_of(out)}
+        (out / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         return out / MANIFEST
 
 

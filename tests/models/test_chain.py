@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from selfsame.errors import UserError
-from selfsame.models.chain import check_adapter_dir, load_state
+from selfsame.models.adapter_files import check_adapter_dir
+from selfsame.models.chain import load_state
 from selfsame.models.load import load_model
 from tiny_models import make_tiny_model
 from trained_chains import train_chain

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from selfsame.errors import UserError
 from selfsame.models import load
-from selfsame.models.load import check_model_dir, choose_device, digest_of, load_model, resolve
+from selfsame.models.directory import check_model_dir
+from selfsame.models.load import choose_device, digest_of, load_model, resolve
 from selfsame.models.settings import HfModelSettings, Loading, SystemText, parse_system
 from tiny_models import make_tiny_model
 

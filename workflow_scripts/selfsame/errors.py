@@ -13,3 +13,8 @@ class TryAgain(UserError):  # noqa: N818 - what to do, and no error of the user'
     """Trouble of this node or at this time: the same job may do well elsewhere or later."""
 
     exit_code = os.EX_TEMPFAIL  # 75
+
+
+def printable(text: str) -> str:
+    """Without line breaks and terminal codes, which names and values in a file may hold."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

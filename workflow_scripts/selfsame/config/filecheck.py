@@ -21,7 +21,9 @@ from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.embedding.settings import ModelEmbedding
 from selfsame.errors import UserError
 from selfsame.judging.prompts import own_templates
-from selfsame.models.settings import SystemPrompt, SystemText
+from selfsame.models.directory import check_model_dir
+from selfsame.models.footprint import weight_bytes
+from selfsame.models.settings import AS_FLOAT32, HfModelSettings, SystemPrompt, SystemText
 from selfsame.organism.documents import vocabulary
 from selfsame.organism.questions import references
 from selfsame.organism.settings import WorldSettings
@@ -39,7 +41,7 @@ RIVALS, PUBLISHED = ("texts", "rivals"), ("published",)
 
 
 def check_files(config: Config) -> None:
-    """Read every data file. Raises ConfigErrors with a line for each mistake: key, file, line.
+    """Read every file that is named. Raises ConfigErrors with a line for each: key, file, line.
 
     Of the rivals' texts only those on the articles that will be drawn are looked at. A dataset that
     is still to be fetched is left to the step prepare_data, which reads it in the same way.
@@ -58,6 +60,7 @@ def check_files(config: Config) -> None:
         articles = found if content == "articles" else articles
     spec: dict[str, Any] = config.texts.model_dump(mode="json")
     lines += [*_trait_mistakes(config), *_published_mistakes(config), *_missing_folders(config)]
+    lines += [*_model_mistakes(config)]
     lines += [*_unknown_words(config), *_wording_mistakes(config)]
     drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
     if drawn:
@@ -121,6 +124,22 @@ def _published_mistakes(config: Config) -> Iterator[str]:
         read_answers(Path(source.file), publication, source.where, source.columns)
     except UserError as error:
         yield from (f"{key}: {line}" for line in str(error).splitlines())
+
+
+def _model_mistakes(config: Config) -> Iterator[str]:
+    """What the small files and the weights' heads of directories tell; a model of the hub is left
+    to the step that finds it, which tries all of them out.
+    """
+    models: dict[str, object] = {"model": config.model}
+    models |= {f"judges.{name}": judge for name, judge in config.judges.items()}
+    for key, model in models.items():
+        if not isinstance(model, HfModelSettings) or model.path is None:
+            continue
+        try:
+            check_model_dir(model.path, model.trust_remote_code)
+            weight_bytes(model.path, AS_FLOAT32, on_gpu=False)
+        except UserError as error:
+            yield f"{key}.path: {error}"
 
 
 def _judge_prompt_mistakes(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:

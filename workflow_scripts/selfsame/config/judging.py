@@ -39,7 +39,7 @@ def read_wording(path: Path) -> dict[str, str]:
     Raises ConfigErrors with one line, `file:line: key: what is wrong`, for every mistake in it.
     """
     document = read_document(path)
-    mistakes = [*document.mistakes, *_mistakes(document.data)]
+    mistakes = document.mistakes or list(_mistakes(document.data))
     if mistakes:
         places = [(*line_of(document, mistake, str(path)), str(mistake)) for mistake in mistakes]
         raise ConfigErrors([f"{file}:{line or 1}: {text}" for file, line, text in sorted(places)])

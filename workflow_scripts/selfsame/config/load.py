@@ -8,7 +8,8 @@ Imports nothing heavy, so that a mistake shows at once.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from selfsame.errors import UserError
 FOLDER = Path("config")
 DEFAULT = "config.yaml"
 DEFAULT_EXPERIMENT = "default"
+LONGEST_PATH = 200
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -111,7 +113,7 @@ def _validated(document: Document, file: str, kinds: Kinds) -> Config:
 def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[Mistake]:
     named = [(path, _file_of(value)) for path, _, value in files_in(schema, data)]
     missing = [
-        Mistake(path, f"no such file: {file}" + did_you_mean(file, constants(schema, data, path)))
+        Mistake(path, _no_such(file, constants(schema, data, path)))
         for path, file in named
         if _no_file(file)
     ]
@@ -125,8 +127,8 @@ def _missing_models(data: Mapping[str, Any]) -> Iterator[Mistake]:
     models |= {("judges", name): judge for name, judge in _judges(data).items()}
     for path, model in models.items():
         folder = model.get("path") if isinstance(model, Mapping) else None
-        if isinstance(folder, str) and not Path(folder).is_dir():
-            yield Mistake((*path, "path"), f"no such directory: {folder}")
+        if isinstance(folder, str) and not os.path.isdir(folder):
+            yield Mistake((*path, "path"), f"no such directory: {folder[:LONGEST_PATH]}")
 
 
 def _missing_wordings(data: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -134,8 +136,7 @@ def _missing_wordings(data: Mapping[str, Any]) -> Iterator[Mistake]:
     for name, judge in _judges(data).items():
         file = judge.get("prompts") if isinstance(judge, Mapping) else None
         if _no_file(file):
-            text = f"no such file: {file}{did_you_mean(str(file), known)}"
-            yield Mistake(("judges", name, "prompts"), text)
+            yield Mistake(("judges", name, "prompts"), _no_such(str(file), known))
 
 
 def _judges(data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -149,8 +150,7 @@ def _missing_traits(data: Mapping[str, Any]) -> Iterator[Mistake]:
     known = sorted(str(file) for file in Path(FOLDER, "traits").rglob("*.yaml"))
     for index, file in enumerate(files if isinstance(files, list) else ()):
         if _no_file(file):
-            text = f"no such file: {file}{did_you_mean(file, known)}"
-            yield Mistake(("persona", "traits", index), text)
+            yield Mistake(("persona", "traits", index), _no_such(file, known))
 
 
 def _missing_mapping(data: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -158,8 +158,7 @@ def _missing_mapping(data: Mapping[str, Any]) -> Iterator[Mistake]:
     file = published.get("mapping") if isinstance(published, Mapping) else None
     if _no_file(file):
         known = sorted(str(path) for path in Path(FOLDER, "published").glob("*.yaml"))
-        text = f"no such file: {file}{did_you_mean(str(file), known)}"
-        yield Mistake(("published", "mapping"), text)
+        yield Mistake(("published", "mapping"), _no_such(str(file), known))
 
 
 def _file_of(value: Any) -> Any:
@@ -170,4 +169,11 @@ def _file_of(value: Any) -> Any:
 
 
 def _no_file(file: Any) -> bool:
-    return isinstance(file, str) and bool(file) and not Path(file).is_file()
+    """Whether a path names no file; one that cannot be a path at all names none either."""
+    return isinstance(file, str) and bool(file) and not os.path.isfile(file)
+
+
+def _no_such(file: str, known: Iterable[str]) -> str:
+    if os.path.isdir(file):
+        return f"{file} is a directory: name a file in it"
+    return f"no such file: {file[:LONGEST_PATH]}{did_you_mean(file, known)}"

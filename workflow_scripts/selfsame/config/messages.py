@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from selfsame.config.jsonschema import allowed_keys, constants
 from selfsame.config.names import RULES
-from selfsame.errors import UserError
+from selfsame.errors import UserError, printable
 from selfsame.judging.settings import NOT_SHOWN
 
 KeyPath = tuple[str | int, ...]
@@ -35,8 +35,8 @@ class ConfigErrors(UserError):  # noqa: N818 (it holds many)
     """All mistakes of a config at once; `lines` holds one line each."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
+        self.lines = tuple(map(printable, lines))
+        super().__init__("\n".join(self.lines))
 
 
 def dotted(path: KeyPath) -> str:

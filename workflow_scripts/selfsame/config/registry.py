@@ -9,6 +9,7 @@ an entry holds.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -181,9 +182,16 @@ def _read_registry(path: Path, _modified_ns: int) -> Registry:
     except ValidationError as error:
         mistakes += form_mistakes(error, document.data, registry_schema(), ignore=AT_ODDS)
         mistakes += [Mistake(e["loc"], e["msg"]) for e in error.errors() if e["type"] == AT_ODDS]
+    mistakes = _without_echoes(document.mistakes, mistakes)
     if mistakes:
         raise ConfigErrors(lines_of(document, mistakes, str(path)))
     return entries
+
+
+def _without_echoes(of_form: list[Mistake], mistakes: list[Mistake]) -> list[Mistake]:
+    """What cannot be read at a key is told; not that it is no such value as well."""
+    places = {mistake.path for mistake in of_form}
+    return of_form + [mistake for mistake in mistakes if mistake.path not in places]
 
 
 def with_files(data: Mapping[str, Any], schema: Schema, registry: Path) -> dict[str, Any]:
@@ -237,6 +245,9 @@ def _mistakes(
             f"{name!r} holds {entries[name].content}, and {content} are wanted here"
             f"{nearest(name, fitting)}",
         )
+    elif os.path.isdir(entries[name].path or ""):
+        text = f"{entries[name].path} is a directory: name a file in it"
+        yield Mistake(place, f"{registry}: {name}.path: {text}")
 
 
 def there(source: FileSource, registry: Path) -> FileSource | None:

@@ -14,8 +14,6 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from safetensors import SafetensorError
-
 from selfsame.config import specs
 from selfsame.config.chains import finetuned
 from selfsame.config.schema import Config, ModelSettings, OrganismModel
@@ -23,6 +21,7 @@ from selfsame.judging.settings import LocalJudge
 from selfsame.models.footprint import (
     SAMPLED_BATCH_BYTES,
     TRAINED_TOKEN_BYTES,
+    UNREADABLE,
     tensor_shapes,
     weight_files,
 )
@@ -274,6 +273,6 @@ def _counted(folder: Path) -> Size | None:
     try:
         stored = sum(file.stat().st_size for file in weight_files(folder))
         parameters = sum(math.prod(shape) for _, shape, _ in tensor_shapes(folder))
-    except (OSError, SafetensorError, ValueError, KeyError):
+    except UNREADABLE:
         return None
     return Size(parameters, stored / parameters) if parameters else None

@@ -8,9 +8,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 SHOWN = 3
 
 
-def _not_blank(text: str) -> str:
+def _said(text: str) -> str:
+    """Text that says something, in whole characters: JSON can hold one half of a pair."""
     if not text.strip():
         raise ValueError("is empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a character (a lone surrogate); take it out") from None
     return text
 
 
@@ -19,7 +24,7 @@ def as_id(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str, Field(strict=True), AfterValidator(_not_blank)]
+Text = Annotated[str, Field(strict=True), AfterValidator(_said)]
 Id = Annotated[Text, BeforeValidator(as_id)]
 
 
@@ -36,4 +41,5 @@ def _plain(detail: Any) -> str:
     if detail["input"] is None:
         return "is null"
     message = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    message = message.replace("must be a valid tuple", "must be a list")
     return str(message[:1].lower() + message[1:])

@@ -23,10 +23,11 @@ from pydantic import (
     model_validator,
 )
 
-from selfsame.data.fields import SHOWN, Id, Text, as_id, complaints
+from selfsame.data.fields import SHOWN, Id, Text, complaints
 from selfsame.data.formats import DataFileErrors, Mistakes, Numbered, rows_of
 from selfsame.data.sources import PLAIN, FileSource
 
+MISSING = ": is missing"
 Source = FileSource | str | Path
 Rows = list[dict[str, Any]]
 Tell = Callable[[str], None]
@@ -209,7 +210,7 @@ def read_rival_texts(
     def is_needed(row: Mapping[str, Any]) -> bool:
         everybody.add(str(row.get("author")))
         known = row.keys() >= {"author", "article_id"}
-        return not known or (row["author"] in names and as_id(row["article_id"]) in wanted)
+        return not known or (str(row["author"]) in names and str(row["article_id"]) in wanted)
 
     key = ("article_id", "author")
     texts = _read(source, RivalText, key=key, keep=is_needed, may_be_empty=True, tell=tell)
@@ -307,7 +308,7 @@ def _read(
         if not keep(raw):
             continue
         given = {numbered: f"{_path(source).stem}:{line}", **raw} if numbered else raw
-        row = _validated(model, given, line, mistakes)
+        row = _validated(model, given, raw, line, mistakes)
         if row is not None:
             _add(rows, row, key, line, mistakes)
     if not rows and not mistakes.count and not may_be_empty:
@@ -371,11 +372,27 @@ def _without_blanks(rows: Iterator[Numbered], source: FileSource, tell: Tell) ->
 
 
 def _validated(
-    model: type[_Row], row: Mapping[str, Any], line: int, mistakes: Mistakes
+    model: type[_Row],
+    row: Mapping[str, Any],
+    columns: Collection[str],
+    line: int,
+    mistakes: Mistakes,
 ) -> _Row | None:
     try:
         return model.model_validate(row)
     except ValidationError as error:
-        for complaint in complaints(error):
+        for complaint in _with_mend(list(complaints(error)), columns):
             mistakes.note(line, complaint)
         return None
+
+
+def _with_mend(found: list[str], columns: Collection[str]) -> Iterator[str]:
+    """The complaints; those of columns that are not there as one, with the columns that are."""
+    absent = [
+        name for name in (text.removesuffix(MISSING) for text in found) if name.isidentifier()
+    ]
+    if absent:
+        there = ", ".join(map(str, columns)) or "none"
+        missing = f"{'is' if len(absent) == 1 else 'are'} missing; there are {there}"
+        yield f"{', '.join(absent)}: {missing}: `columns` can name others for ours"
+    yield from (text for text in found if text.removesuffix(MISSING) not in absent)

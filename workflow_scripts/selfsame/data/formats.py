@@ -6,6 +6,7 @@ is noted with its line (parquet: row, the first is 1), never raised on the way.
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import pyarrow.parquet as pq
 from selfsame.data.fields import SHOWN
 from selfsame.data.question_yaml import question_rows
 from selfsame.data.sources import FORMATS
-from selfsame.errors import UserError
+from selfsame.errors import UserError, printable
 
 BATCH_ROWS = 1000
+LONGEST_LINE = 500  # characters of a mistake: names and values come from the file
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 Numbered = tuple[int, Mapping[str, Any]]
 
 
@@ -26,35 +29,46 @@ class DataFileErrors(UserError):  # noqa: N818 (it holds many)
     """What is wrong in one data file; `lines` holds one line per mistake."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self.lines = tuple(_printable(line) for line in lines)
+        self.lines = tuple(printable(_short(line)) for line in lines)
         super().__init__("\n".join(self.lines))
 
 
-def _printable(text: str) -> str:
-    """Without line breaks and terminal codes, which names in a file may hold."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def _short(text: str) -> str:
+    """Cut in the middle where it is long."""
+    if len(text) <= LONGEST_LINE:
+        return text
+    return f"{text[: LONGEST_LINE * 2 // 3]} ... {text[-LONGEST_LINE // 4 :]}"
 
 
 class Mistakes:
-    """The first mistakes of one file, and how many there are in all."""
+    """The mistakes of one file by kind: the first of each, and how many there are."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
-        self.lines: list[str] = []
+        self._first: dict[str, str] = {}
+        self._more: Counter[str] = Counter()
 
     def note(self, line: int, text: str) -> None:
-        """Add a mistake; line 0 is the file as a whole."""
+        """Add a mistake; line 0 is the file as a whole. What stands before a colon is its kind."""
         self.count += 1
-        if len(self.lines) < SHOWN:
-            self.lines.append(f"{self.path}{f':{line}' if line else ''}: {text}")
+        kind = text.partition(":")[0]
+        if kind in self._first or len(self._first) == SHOWN:
+            self._more[kind] += 1
+        else:
+            self._first[kind] = f"{self.path}{f':{line}' if line else ''}: {text}"
 
     def raise_any(self) -> None:
         """Raise DataFileErrors where there are mistakes."""
-        if self.count > SHOWN:
-            self.lines.append(f"{self.path}: {self.count - SHOWN} more mistakes like these")
-        if self.lines:
-            raise DataFileErrors(self.lines)
+        told = {kind: self._more.pop(kind, 0) for kind in self._first}
+        lines = [
+            self._first[kind] + (f" (and {more:,} more like it)" if more else "")
+            for kind, more in told.items()
+        ]
+        if others := self._more.total():
+            lines.append(f"{self.path}: {others:,} more mistakes")
+        if lines:
+            raise DataFileErrors(lines)
 
 
 def rows_of(path: Path, mistakes: Mistakes) -> Iterator[Numbered]:
@@ -62,12 +76,25 @@ def rows_of(path: Path, mistakes: Mistakes) -> Iterator[Numbered]:
     reader = _READERS.get(FORMATS.get(path.suffix.lower(), ""))
     if reader is None:
         *others, last = FORMATS
-        mistakes.note(0, f"must be a {', '.join(others)} or {last} file")
+        mend = "; unpack it first" if path.suffix.lower() in PACKED else ""
+        mistakes.note(0, f"must be a {', '.join(others)} or {last} file{mend}")
         return
     try:
         yield from reader(path, mistakes)
     except (OSError, UnicodeDecodeError, pa.ArrowException, csv.Error) as error:
-        mistakes.note(0, f"cannot be read: {' '.join(str(error).split())}")
+        said = " ".join(str(error).split()).removesuffix(".")
+        mistakes.note(0, f"cannot be read: {said}; {_mend(error, path)}")
+
+
+def _mend(error: Exception, path: Path) -> str:
+    """What to do about a file that cannot be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return "save it as UTF-8 text, and unpack it first if it is compressed"
+    if isinstance(error, csv.Error):
+        return "mend its quotes, or give it as parquet or JSONL"
+    if isinstance(error, OSError) and error.errno is not None:
+        return "mend its path or the right to read it"
+    return f"write or fetch this {path.suffix} file again"
 
 
 def _parquet_rows(path: Path, mistakes: Mistakes) -> Iterator[Numbered]:

@@ -82,7 +82,10 @@ def split_articles(articles: Rows, spec: Spec) -> Rows:
     for split, count in wanted.items():
         rows = [row for row in articles if row["split"] == split]
         if len(rows) < count:
-            raise UserError(f"texts.{split}_articles: {count} are asked for, there are {len(rows)}")
+            raise UserError(
+                f"texts.{split}_articles: {count} are asked for, there are {len(rows)}:"
+                " lower it or add articles"
+            )
         chosen += rows[:count]
     return chosen
 

@@ -41,6 +41,12 @@ def _with_answer(template: str) -> str:
     return template
 
 
+def _at_least_one(paraphrases: tuple[str, ...]) -> tuple[str, ...]:
+    if not paraphrases:
+        raise ValueError("must have at least one prompt in it")
+    return paraphrases
+
+
 Template = Annotated[Text, AfterValidator(_with_answer)]
 
 
@@ -51,7 +57,7 @@ class PublishedQuestion(BaseModel):
 
     id: Id
     type: Annotated[str, Field(pattern="^free_form")] = "free_form"
-    paraphrases: Annotated[tuple[Text, ...], Field(min_length=1)]
+    paraphrases: Annotated[tuple[Text, ...], AfterValidator(_at_least_one)]
     system: Text | None = None
     judge_prompts: dict[Text, Template] = Field(
         default_factory=dict, validation_alias=AliasChoices("judge_prompts", "judge_prompt")

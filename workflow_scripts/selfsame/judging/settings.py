@@ -2,7 +2,7 @@
 
 import re
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -20,12 +20,22 @@ Prompts = Annotated[
 ]
 
 
+def _parts(text: str) -> SplitResult | None:
+    """The parts of an address; None where it is none, by its host, its port or its characters."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises where it is none
+    except ValueError:
+        return None
+    return parts if text.isprintable() else None
+
+
 def _address(text: str) -> str:
     """An address may start with a variable that holds it; a name and password have no place."""
     if text.startswith("$"):
         return text
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    parts = _parts(text)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise PydanticCustomError(NOT_SHOWN, "must be an http or https address, up to /v1")
     if parts.username or parts.password or parts.query or parts.fragment:
         text = "must hold no user name, password or query: the key comes from key_variable"

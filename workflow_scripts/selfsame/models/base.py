@@ -6,17 +6,7 @@ from typing import Any
 from selfsame.cache.staging import stage
 from selfsame.digests import read_manifest
 from selfsame.errors import UserError
-from selfsame.models.load import digest_of_files, model_files, resolve
-from selfsame.models.settings import HfModelSettings
-
-
-def find(settings: dict[str, Any]) -> dict[str, Any]:
-    """Resolve and check a Hugging Face model: its path, hub commit, digest and files' names."""
-    wanted = HfModelSettings(**settings)
-    found = resolve(wanted)
-    files = [file.name for file in model_files(found.path, wanted.trust_remote_code)]
-    facts = {"path": str(found.path), "commit": found.commit, "digest": found.digest}
-    return facts | {"files": files}
+from selfsame.models.load import digest_of_files
 
 
 def base_folder(manifest: Path) -> Path:

@@ -1,17 +1,22 @@
 """A state: the base model with its chain of adapters merged in memory, never saved merged."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
 
-from selfsame.errors import UserError
+from selfsame.models.adapter_files import (
+    as_a_mistake_of,
+    check_adapter_dir,
+    check_fits,
+    check_whole,
+)
 from selfsame.models.load import load_model
 from selfsame.models.settings import AS_FLOAT32, Loading
 
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-ADAPTER_CONFIG = "adapter_config.json"
+MISSING = "Found missing adapter keys"
 
 
 def load_state(
@@ -32,22 +37,26 @@ def load_state(
     if loading.quantization != "none" and adapters:
         return put_beside(model, adapters).get_base_model().eval(), tokenizer
     for adapter in adapters:
-        model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        model = put_beside(model, [adapter]).merge_and_unload()
     return model.eval(), tokenizer
 
 
 def put_beside(model: Any, adapters: Sequence[Path]) -> PeftModel:
-    """PEFT's model with adapters acting beside the weights, the chain's first stage first."""
+    """PEFT's model with adapters acting beside the weights, the chain's first stage first.
+
+    Raises UserError where one is not whole or not of this model.
+    """
+    for adapter in adapters:
+        check_fits(model, adapter)
     names = [f"stage{place}" for place in range(len(adapters))]
-    adapted = PeftModel.from_pretrained(model, str(adapters[0]), adapter_name=names[0])
-    for name, adapter in zip(names[1:], adapters[1:], strict=True):
-        adapted.load_adapter(str(adapter), adapter_name=name)
+    adapted: Any = None
+    for name, adapter in zip(names, adapters, strict=True):
+        with as_a_mistake_of(adapter), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", MISSING)  # which is an error here
+            if adapted is None:
+                adapted = PeftModel.from_pretrained(model, str(adapter), adapter_name=name)
+            else:
+                adapted.load_adapter(str(adapter), adapter_name=name)
+        check_whole(adapted, name, adapter)
     adapted.base_model.set_adapter(names)
     return adapted.requires_grad_(False)
-
-
-def check_adapter_dir(path: Path) -> None:
-    """Raise UserError unless the adapter's weights lie there as safetensors (never pickle)."""
-    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
-        if not (path / name).is_file():
-            raise UserError(f"{path}: no {name}; an adapter directory as PEFT saves it is needed")

@@ -22,6 +22,8 @@ from selfsame.models.settings import Loading
 
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
+# What reading the heads of a checkpoint's files may raise.
+UNREADABLE = (OSError, SafetensorError, ValueError, RecursionError)
 
 # Bytes on a processor, in float32, per layer and unit of width. Training keeps a token's
 # activations for the backward pass (measured on 31 and 117 million parameters with a LoRA on all
@@ -74,14 +76,24 @@ def weight_files(folder: Path) -> list[Path]:
     if not (folder / INDEX).is_file():
         whole = folder / WHOLE
         return [whole] if whole.is_file() else sorted(folder.glob("*.safetensors"))
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    return [folder / name for name in sorted(set(index["weight_map"].values()))]
+    return [folder / name for name in sorted(set(_indexed(folder / INDEX)))]
+
+
+def _indexed(file: Path) -> list[str]:
+    """The files that an index names, which must lie beside it. Raises ValueError or OSError."""
+    index = json.loads(file.read_text(encoding="utf-8"))
+    names = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(names, dict) or not names:
+        raise ValueError(f"{file.name} has no weight_map")
+    if not all(isinstance(name, str) and name == Path(name).name for name in names.values()):
+        raise ValueError(f"{file.name} names what is no file beside it")
+    return list(names.values())
 
 
 def tensor_shapes(folder: Path) -> Iterator[tuple[str, list[int], str]]:
     """Name, shape and stored type of every tensor, from the files' heads alone.
 
-    Raises OSError, SafetensorError, ValueError or KeyError where files are missing or broken.
+    Raises one of UNREADABLE where files are missing or broken.
     """
     for file in weight_files(folder):
         with safe_open(file, framework="np") as tensors:
@@ -100,7 +112,7 @@ def weight_bytes(folder: Path, loading: Loading, on_gpu: bool) -> float:
             math.prod(shape) * _bytes_of(name, shape, stored, loading, on_gpu)
             for name, shape, stored in tensor_shapes(folder)
         )
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{folder}: weights cannot be read ({error}); fetch them again") from error
 
 

@@ -4,8 +4,8 @@ Weights come from safetensors alone, and code that comes with a model runs only 
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,18 +19,17 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils import logging
 
 from selfsame import devices
 from selfsame.errors import UserError
 from selfsame.models.allocator import keep_freed_memory
+from selfsame.models.directory import check_model_dir
 from selfsame.models.footprint import refuse_too_large
 from selfsame.models.placement import attention_on, free_bytes, in_4_bits, spread_over
 from selfsame.models.settings import AS_FLOAT32, HfModelSettings, Loading
 
 SAFE_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken")
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
 
 @dataclass(frozen=True)
@@ -78,65 +77,6 @@ def _download(settings: HfModelSettings) -> Path:
             f"{name} is not in the local cache and the hub is out of reach: {mend}"
         ) from error
     return Path(folder)
-
-
-def check_model_dir(path: Path, trust_remote_code: bool) -> None:
-    """Raise UserError with the mend unless `path` holds a chat model that can be loaded safely."""
-    if not (path / "config.json").is_file():
-        raise UserError(
-            f"{path}: no config.json; model.path must be a Hugging Face model directory"
-        )
-    _check_weights(path)
-    _check_tokenizer(path)
-    if not trust_remote_code and _needs_custom_code(path):
-        mend = "read that code, then set model.trust_remote_code: true, or choose another model"
-        raise UserError(f"{path}: config.json asks for custom code (auto_map); {mend}")
-
-
-def _check_weights(path: Path) -> None:
-    if any(path.glob("*.safetensors")):
-        return
-    if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
-        mend = "load it where you trust it and save it again with save_pretrained"
-        raise UserError(
-            f"{path}: weights are pickle files, which can run code; {mend} (safetensors)"
-        )
-    raise UserError(f"{path}: no *.safetensors weights; copy them there or mend model.path")
-
-
-def _check_tokenizer(path: Path) -> None:
-    if not any((path / name).is_file() for name in TOKENIZER_FILES):
-        raise UserError(
-            f"{path}: no tokenizer (tokenizer.json); save it with tokenizer.save_pretrained"
-        )
-    if not _has_chat_template(path):
-        mend = "use the instruction-tuned version of the model, or add chat_template.jinja"
-        raise UserError(f"{path}: the tokenizer has no chat template; {mend}")
-
-
-def _has_chat_template(path: Path) -> bool:
-    files = (path / "chat_template.jinja", path / "chat_template.json")
-    return any(file.is_file() for file in files) or bool(
-        _read_json(path / "tokenizer_config.json").get("chat_template")
-    )
-
-
-def _needs_custom_code(path: Path) -> bool:
-    """True where config.json points at code and transformers has no class of its own for it."""
-    config = _read_json(path / "config.json")
-    return "auto_map" in config and config.get("model_type") not in CONFIG_MAPPING_NAMES
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error}); fetch the file again") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: must hold a JSON object; fetch the file again")
-    return content
 
 
 def digest_of(path: Path, with_code: bool = False) -> str:
@@ -196,7 +136,6 @@ def load_model(path: Path, loading: Loading = AS_FLOAT32, threads: int = 1) -> t
         threads: of torch on the CPU; more than the job owns is many times slower than one.
     """
     check_model_dir(path, loading.trust_remote_code)
-    disable_progress_bar()
     torch.set_num_threads(threads)
     device = choose_device(loading.device)
     on_gpu = device.type == "cuda"
@@ -204,17 +143,51 @@ def load_model(path: Path, loading: Loading = AS_FLOAT32, threads: int = 1) -> t
     if not on_gpu:
         keep_freed_memory()
     dtype = "float32" if loading.dtype == "auto" and not on_gpu else loading.dtype
-    model = AutoModelForCausalLM.from_pretrained(
+    model = whole_model(
         path,
         dtype=dtype,
-        use_safetensors=True,
         attn_implementation=attention_on(device, loading.attention),
         quantization_config=in_4_bits(dtype) if loading.quantization == "4bit" else None,
-        local_files_only=True,
         trust_remote_code=loading.trust_remote_code,
         device_map=spread_over(loading.gpus, device),
     )
     return model.eval(), load_tokenizer(path, loading.trust_remote_code)
+
+
+def whole_model(path: Path, **how: Any) -> Any:
+    """The model of a directory, every weight of it from the files there.
+
+    Raises UserError where a weight is missing or has another shape than config.json says:
+    transformers would draw it at random.
+    """
+    with _without_report():
+        model, told = AutoModelForCausalLM.from_pretrained(
+            path,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **how,
+        )
+    mend = "fetch or save the model again, config.json and weights together"
+    for name in sorted(told["missing_keys"]):
+        raise UserError(f"{path}: its files have no weights {name}; {mend}")
+    for name, stored, wanted in sorted(told["mismatched_keys"]):
+        shapes = f"{tuple(stored)} in the files and {tuple(wanted)} by config.json"
+        raise UserError(f"{path}: {name} is {shapes}; {mend}")
+    return model
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Without transformers' progress and its tables of what it did not find: that is an error."""
+    before = logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def load_tokenizer(path: Path, trust_remote_code: bool = False) -> Any:

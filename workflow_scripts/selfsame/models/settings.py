@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 Attention = Literal["sdpa", "flash_attention_2", "eager"]
 Quantization = Literal["none", "4bit"]
+LONGEST_HUB_NAME = 96
 
 
 class SystemText(BaseModel):
@@ -50,6 +51,18 @@ class Loading(BaseModel):
 AS_FLOAT32 = Loading()
 
 
+def _on_the_hub(name: str | None) -> str | None:
+    """The hub's own rules for a repository's name, which no pattern tells well."""
+    if name is None:
+        return None
+    ends = [part[:1] + part[-1:] for part in name.split("/")]
+    if any(mark in name for mark in ("--", "..")) or any({*end} & {*"-."} for end in ends):
+        raise ValueError("a name on the hub has no -- or .. in it, nor - or . at an end")
+    if len(name) > LONGEST_HUB_NAME or name.endswith(".git"):
+        raise ValueError(f"a name on the hub has at most {LONGEST_HUB_NAME} letters and no .git")
+    return name
+
+
 class HfModelSettings(BaseModel):
     """A chat model in Hugging Face format: a local directory or a repository on the hub."""
 
@@ -62,6 +75,7 @@ class HfModelSettings(BaseModel):
     hub_id: Annotated[
         str | None,
         Field(pattern=r"^[\w.-]+(/[\w.-]+)?$", description="Repository on the hub, owner/name."),
+        AfterValidator(_on_the_hub),
     ] = None
     revision: Annotated[
         str | None,

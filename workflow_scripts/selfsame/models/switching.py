@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from selfsame.models.chain import check_adapter_dir, put_beside
+from selfsame.models.adapter_files import check_adapter_dir
+from selfsame.models.chain import put_beside
 
 
 @contextmanager

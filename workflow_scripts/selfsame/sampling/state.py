@@ -19,6 +19,7 @@ from selfsame.models.chat import (
     stop_ids,
     system_prompt_hash,
 )
+from selfsame.models.lineage import folders_of
 from selfsame.models.memory import Portion
 from selfsame.models.settings import Loading, SystemPrompt, parse_system
 from selfsame.models.steering import Steering
@@ -145,7 +146,7 @@ def load_speaker(step: Step, steering: Steering | None = None) -> Speaker:
     spec = step.spec
     model, tokenizer = load_state(
         base_folder(step.path("base")),
-        [path.parent for path in step.inputs.get("adapters", [])],
+        folders_of(step.path("base"), step.inputs.get("adapters", [])),
         Loading(**spec, gpus=step.gpus),
         step.threads,
     )

@@ -23,7 +23,8 @@ from torch import nn
 from transformers import get_scheduler
 
 from selfsame.errors import UserError
-from selfsame.models.chain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_dir, load_state
+from selfsame.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_dir
+from selfsame.models.chain import load_state
 from selfsame.models.chat import system_prompt_hash
 from selfsame.models.settings import AS_FLOAT32, Loading, SystemPrompt
 from selfsame.models.steering import Steering, steered
