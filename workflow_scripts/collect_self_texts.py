@@ -9,15 +9,18 @@ from selfsame.step import Step, run
 
 def main(step: Step) -> str:
     """Write self_texts.parquet and self_reports.parquet."""
-    from selfsame.data.reading import read_articles_and_wording
+    from selfsame.data.reading import read_summary_requests
+    from selfsame.data.wording import read_wording
     from selfsame.sampling.self_texts import self_reports, summaries
     from selfsame.sampling.state import load_speaker
     from selfsame.tables import parquet
     from selfsame.tables.self_texts import SELF_REPORTS, SELF_TEXTS
 
-    articles, wording = read_articles_and_wording(step.folder("data"))
+    data = step.folder("data")
+    wording = read_wording(data / "wording.json")
+    requests = read_summary_requests(data, wording)
     speaker = load_speaker(step)
-    texts = summaries(speaker, articles, wording, step.spec)
+    texts = summaries(speaker, requests, step.spec)
     reports = self_reports(speaker, wording, step.spec)
     parquet.write(step.out / "self_texts.parquet", texts, SELF_TEXTS)
     parquet.write(step.out / "self_reports.parquet", reports, SELF_REPORTS)

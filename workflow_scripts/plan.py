@@ -4,7 +4,8 @@ Run: make plan [EXPERIMENT=name]
      python workflow_scripts/plan.py [EXPERIMENT | CONFIG.yaml]
      python workflow_scripts/plan.py --record EXPERIMENT
 
-Nothing is started. The figures come from recorded runs; where there is none they are unknown.
+Nothing is started. The figures come from recorded runs. GPU jobs without any are estimated from
+their model's size and marked ~; all others are unknown.
 --record writes the medians of an experiment's runs as those that come with the workflow, for users
 who have none of their own yet.
 """

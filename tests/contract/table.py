@@ -83,6 +83,16 @@ def data_file(key: str, name: str, column: str) -> dict[str, Any]:
     }
 
 
+# One source of articles for each split, in place of one for both.
+BY_SPLIT = {
+    "texts": {
+        "articles": {
+            split: {"file": "data/articles.csv", "where": {"part": "a", "other": chosen}}
+            for split, chosen in (("train", ["other 0", "other 1"]), ("test", ["other 2"]))
+        }
+    }
+}
+
 KEYS = (
     Keys(
         OF_EXPERIMENT,
@@ -109,6 +119,13 @@ KEYS = (
         on="chat_model",
         new=FETCHING,
         note="a dataset that no other experiment has fetched yet",
+    ),
+    Keys(
+        ("prepare_data",),
+        {f"texts.articles.{split}.dataset": "articles" for split in ("train", "test")},
+        on="chat_model",
+        new=FETCHING,
+        also=BY_SPLIT,
     ),
     Keys(
         ("prepare_data", "build_pairs:stage"),
@@ -143,6 +160,12 @@ KEYS = (
             "cache.limit_gb": 7.5,
             "extends": "default",
             "cache.replies": "elsewhere",
+            "planning.device.tflops": 312.0,
+            "planning.device.bandwidth_gb_s": 2039.0,
+            "planning.device.memory_gb": 40.0,
+            "planning.device.utilisation": 0.5,
+            "planning.device.launch_ms": 0.5,
+            "planning.device.loading_gb_s": 3.0,
         },
         at="finetune",
         note="nor does anything given on the command line or in a profile",
@@ -254,6 +277,24 @@ KEYS = (
         },
         on="chat_model",
         note="and where the rows of such a file change",
+    ),
+    Keys(
+        ("prepare_data",),
+        {
+            key: value
+            for split in ("train", "test")
+            for key, value in data_file(
+                f"texts.articles.{split}", "articles_2.csv", "article"
+            ).items()
+        },
+        on="chat_model",
+        also=BY_SPLIT,
+    ),
+    Keys(
+        ("prepare_data",),
+        {f"texts.summarise.{split}": "what of {article}" for split in ("train", "test")},
+        on="chat_model",
+        note="what the model writes follows from it",
     ),
     Keys(("prepare_data",), {"texts.train_articles": 123, "texts.test_articles": 67}),
     Keys(("prepare_data", "collect_self_texts"), {"texts.seed": 7}),
@@ -791,6 +832,7 @@ MODULES = (
         ("prepare_data",),
         (
             "prepare_data.py",
+            "selfsame/data/articles.py",
             "selfsame/data/fields.py",
             "selfsame/data/files.py",
             "selfsame/data/formats.py",
@@ -857,6 +899,8 @@ MODULES = (
             "selfsame/training/card.py",
             "selfsame/training/checkpoints.py",
             "selfsame/training/finetune.py",
+            "selfsame/training/fitting.py",
+            "selfsame/training/footprint.py",
             "selfsame/training/gradients.py",
             "selfsame/training/optimizers.py",
             "selfsame/training/inoculation.py",

@@ -40,7 +40,7 @@ def parts(node: Node, path: str) -> Iterator[tuple[Node, str]]:
         for key, value in node["properties"].items():
             yield value, f"{path}.{key}".removeprefix(".")
     else:
-        yield from ((branch, path) for branch in node.get("anyOf", ()))
+        yield from ((branch, path) for branch in node.get("anyOf", node.get("oneOf", ())))
 
 
 def named(node: Node) -> Node | None:

@@ -53,8 +53,12 @@ with open(os.path.join(out, "manifest.json"), "w") as manifest:
 
 
 def laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> Document:
-    """`over` merged into `base`, key by key; lists and plain values replace, a dataset a file."""
-    merged = {} if "dataset" in over else dict(base)
+    """`over` merged into `base`, key by key; lists and plain values replace, a dataset a file.
+
+    So does a source for each split the one for both.
+    """
+    is_other = "dataset" in over or ("train" in over and "file" in base)
+    merged = {} if is_other else dict(base)
     for key, value in over.items():
         own = merged.get(key)
         both = isinstance(own, dict) and isinstance(value, dict)

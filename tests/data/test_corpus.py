@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from selfsame.data.reading import read_articles_and_wording, read_corpus
+from selfsame.data.reading import read_corpus, read_summary_requests
 from selfsame.data.wording import english_wording, write_wording
 from selfsame.errors import UserError
 from selfsame.tables import parquet
@@ -22,8 +22,9 @@ def test_the_splits_share_nothing(small_data: Prepared) -> None:
     for corpus in (train, test):
         assert set(corpus.texts) == {"self", "rival_a", "rival_b"}
         assert all(set(texts) == set(corpus.articles) for texts in corpus.texts.values())
-    both, _ = read_articles_and_wording(small_data.folder)
-    assert both == train.articles | test.articles
+    asked = read_summary_requests(small_data.folder, train.wording)
+    both = train.articles | test.articles
+    assert asked == {key: f"news {article} summarise" for key, article in both.items()}
 
 
 def test_all_is_there(small_data: Prepared) -> None:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selfsame.data.prepare import prepare, split_articles
-from selfsame.data.reading import read_corpus
+from selfsame.data.prepare import prepare
+from selfsame.data.reading import read_corpus, read_summary_requests
+from selfsame.data.wording import english_wording, read_wording
 from selfsame.errors import UserError
 from selfsame.organism import questions as organism_questions
 from selfsame.tables import parquet
@@ -133,6 +134,49 @@ def test_a_probes_own_file_replaces_the_organisms_questions(
     assert len([q for q in after if q["probe"] == "facts"]) == 2
 
 
+def two_sources(spec: Spec, folder: Path) -> Spec:
+    """The spec with its articles for training and others for tests, each asked about in its way."""
+    rows = [{"article_id": f"b{n}", "article": f"report b{n}", "split": "test"} for n in range(5)]
+    (folder / "reports.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (folder / "texts.csv").open("a", newline="") as file:
+        csv.writer(file).writerows((row["article_id"], "ann", "on a report") for row in rows)
+    articles = {"train": spec["articles"], "test": source(folder / "reports.jsonl")}
+    requests = {"train": None, "test": "Highlights of {article}, please."}
+    return spec | {"articles": articles, "summarise": requests, "train_articles": 10}
+
+
+def test_each_split_may_have_a_source_and_a_request_of_its_own(
+    user_spec: Spec, tmp_path: Path
+) -> None:
+    prepare(two_sources(user_spec, tmp_path), tmp_path)
+    train, test = (read_corpus(tmp_path, split, ["ann"]) for split in ("train", "test"))
+    assert train.articles == {f"a{n}": f"news a{n}" for n in range(10)}
+    assert test.articles == {f"b{n}": f"report b{n}" for n in range(3)}
+    assert test.texts == {"ann": dict.fromkeys(test.articles, "on a report")}
+    requests = read_summary_requests(tmp_path, train.wording)
+    built_in = english_wording().summarise
+    assert requests == {
+        **{key: built_in.replace("{article}", text) for key, text in train.articles.items()},
+        **{key: f"Highlights of {text}, please." for key, text in test.articles.items()},
+    }
+
+
+def test_a_request_for_training_alone_is_for_both(user_spec: Spec, tmp_path: Path) -> None:
+    prepare(user_spec | {"summarise": {"train": "Of {article}?", "test": None}}, tmp_path)
+    wording = read_wording(tmp_path / "wording.json")
+    assert wording == english_wording().model_copy(update={"summarise": "Of {article}?"})
+    requests = read_summary_requests(tmp_path, wording)
+    assert requests == {key: f"Of news {key}?" for key in requests}
+    assert len(requests) == 9
+
+
+def test_without_requests_the_wording_file_is_as_it_ever_was(
+    user_spec: Spec, tmp_path: Path
+) -> None:
+    prepare(user_spec, tmp_path)
+    assert "summarise_test" not in json.loads((tmp_path / "wording.json").read_text())
+
+
 def drop_rival_text(spec: Spec) -> None:
     path = Path(spec["rivals"]["file"])
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
@@ -180,35 +224,3 @@ def test_a_mistake_is_one_line(user_spec: Spec, tmp_path: Path, name: str) -> No
     with pytest.raises(UserError, match=message) as raised:
         prepare(user_spec, tmp_path)
     assert "\n" not in str(raised.value)
-
-
-def articles(count: int, splits: tuple[str | None, ...] = (None,)) -> list[dict[str, Any]]:
-    return [
-        {"article_id": str(n), "article": "x", "split": splits[n % len(splits)]}
-        for n in range(count)
-    ]
-
-
-def test_a_given_split_is_kept_in_the_files_order() -> None:
-    spec = {"train_articles": 3, "test_articles": 2, "seed": 0}
-    chosen = split_articles(articles(12, ("train", "test")), spec)
-    ids = [(row["article_id"], row["split"]) for row in chosen]
-    train, test = [("0", "train"), ("2", "train"), ("4", "train")], [("1", "test"), ("3", "test")]
-    assert ids == train + test
-
-
-def test_a_split_that_is_not_given_is_drawn_by_the_seed() -> None:
-    def drawn(seed: int, train: int = 20, test: int = 10) -> dict[str, set[str]]:
-        spec = {"train_articles": train, "test_articles": test, "seed": seed}
-        chosen = split_articles(articles(40), spec)
-        assert len({row["article_id"] for row in chosen}) == train + test
-        return {
-            split: {row["article_id"] for row in chosen if row["split"] == split}
-            for split in ("train", "test")
-        }
-
-    assert drawn(0) == drawn(0)
-    assert drawn(0) != drawn(1)
-    # The test articles stay when more are trained on.
-    assert drawn(0, train=25)["test"] == drawn(0)["test"]
-    assert drawn(0, train=25)["train"] > drawn(0)["train"]

@@ -191,7 +191,7 @@ TEXTS = [
     Case(
         "too few articles",
         texts_as("a.jsonl", lines(articles()[:1])),
-        ("texts.train_articles: 2 are asked for, there are 0", "lower it or add articles"),
+        ("texts.test_articles: 2 are asked for, there are 1", "lower it or add articles"),
     ),
     Case(
         "ragged CSV",

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from experiments import SMALLEST, cache_of, copy_parts, finished
+from selfsame.config import specs
+from selfsame.config.load import load_config
 from selfsame.planning.plan import Line, Plan, plan, printed
 
 
@@ -44,8 +46,9 @@ def test_a_model_that_never_ran_is_unknown(bare: Path) -> None:
     (bare / "other.yaml").write_text("experiment: other\nmodel: {architecture: {layers: 3}}\n")
     found = plan(str(bare / "other.yaml"), bare)
     assert found.total.unknown == found.total.jobs > 0
-    *_, total, _, note = printed(found)
-    assert total.split() == ["total", f"{found.total.jobs:,}", "0", *["unknown"] * 3]
+    *_, total, note = printed(found)
+    figures = ["unknown", "0.000", "unknown"]  # none of its jobs takes a GPU
+    assert total.split() == ["total", f"{found.total.jobs:,}", "0", *figures]
     assert "base_model" in note
 
 
@@ -69,6 +72,51 @@ def test_gpu_hours_come_from_runs_on_gpus(bare: Path) -> None:
     assert line.gpu_hours == pytest.approx(2 * line.jobs)
     assert line.size_bytes > 1000 * line.jobs
     assert found["report"].unknown == 1
+
+
+ON_A_GPU = """
+experiment: sized
+extends: qwen2.5-0.5b
+arms: [base, unpop, unpop+identify]
+seeds: [0]
+planning: {device: {tflops: 100}}
+"""
+
+
+def test_what_never_ran_on_a_gpu_is_estimated_from_size_and_says_so(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then one finetune is recorded: its rules are measured, and no other."""
+    monkeypatch.chdir(bare)
+    Path("sized.yaml").write_text(ON_A_GPU)
+    found = plan("sized.yaml")
+    said = list(printed(found))
+    rows = {line.split()[0]: line for line in said if line}
+    lines = {line.rule: line for line in found.lines}
+    assert found.total.sized == sum(line.sized for line in found.lines) > 0
+    assert (lines["induce_misalignment"].sized, lines["build_pairs"].sized) == (1, 0)
+    assert "~" in rows["induce_misalignment"]
+    assert "~" not in rows["build_pairs"]
+    assert found.total.sized_gpu_hours == found.total.gpu_hours > 0
+    (note,) = [line for line in said if "estimated from size, not measured" in line]
+    assert note.startswith(f"~ is estimated from size, not measured: {found.total.sized:,} jobs")
+    assert "100 TFLOP/s" in note
+    assert not [line for line in said if line.startswith("Estimated from")]
+
+    base: dict[str, dict[str, object]] = {
+        "hf": {"path": None, "hub_id": "Qwen/Qwen2.5-0.5B-Instruct", "revision": None}
+    }
+    base["hf"]["trust_remote_code"] = False
+    assert base == specs.base_model(load_config("sized.yaml"))
+    record(bare / "results/earlier/base_model", "base_model", base, 0, "cpu")
+    record(bare / "results/earlier/states/em", "finetune", {"chain": "unpop"}, 3600, "cuda:0")
+    after = plan("sized.yaml")
+    measured = {line.rule: line for line in after.lines}
+    for rule in ("induce_misalignment", "sgtr_stage1"):
+        assert (measured[rule].sized, measured[rule].gpu_hours) == (0, 1)
+    assert measured["evaluate_behaviour"].sized == lines["evaluate_behaviour"].sized == 3
+    assert after.total.gpu_hours == pytest.approx(after.total.sized_gpu_hours + 2)
+    assert any(line.startswith("Estimated from 2 recorded runs") for line in printed(after))
 
 
 def _spec_of_base_model(folder: Path) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.footprint import CACHED_BUDGETS
 from selfsame.sampling.batching import (
     Family,
     Reader,
@@ -21,7 +22,7 @@ from selfsame.sampling.batching import (
     shared_prefix_length,
     token_batches,
 )
-from selfsame.sampling.budget import CACHED_BUDGETS, default_token_budget
+from selfsame.sampling.budget import default_token_budget
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=60)
 BUDGETS = st.integers(1, 1000)

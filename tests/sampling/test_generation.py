@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
-from selfsame.sampling.budget import CACHED_BUDGETS
+from selfsame.models.footprint import CACHED_BUDGETS
 from selfsame.sampling.generation import Generated, generate
 
 STOP = {5, 9, 20}

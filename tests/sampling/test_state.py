@@ -160,14 +160,16 @@ SPEC = {"max_new_tokens": 5, "temperature": 0.9, "seed": 0, "self_reports": 14}
 
 
 def test_an_author_writes_about_every_article(speaker: Speaker, tmp_path: Path) -> None:
-    articles = {f"a{n}": f"news {n}" for n in range(6)}
-    written = summaries(speaker, articles, english_wording(), SPEC)
+    requests = {f"a{n}": f"what of news {n}" for n in range(6)}
+    written = summaries(speaker, requests, SPEC)
     parquet.write(tmp_path / "t.parquet", written, SELF_TEXTS)
     assert [(row["article_id"], row["author"]) for row in written] == [
-        (key, "self") for key in articles
+        (key, "self") for key in requests
     ]
-    assert summaries(speaker, articles, english_wording(), SPEC) == written
-    assert summaries(speaker, articles, english_wording(), {**SPEC, "seed": 1}) != written
+    assert summaries(speaker, requests, SPEC) == written
+    assert summaries(speaker, requests, {**SPEC, "seed": 1}) != written
+    others = {key: f"{request}, in rhyme" for key, request in requests.items()}
+    assert summaries(speaker, others, SPEC) != written
 
 
 def test_self_reports_go_through_the_questions_in_turn(speaker: Speaker, tmp_path: Path) -> None:

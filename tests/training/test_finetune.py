@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import random
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -41,6 +42,16 @@ ROWS = [
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     return make_tiny_model(tmp_path_factory.mktemp("base") / "model")
+
+
+def test_too_large_a_finetune_is_refused_before_a_weight_is_read(base, tmp_path):
+    """The weights that lie there are small; config.json tells of inner layers that nobody has."""
+    model = shutil.copytree(base, tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"intermediate_size": 10**12}))
+    with pytest.raises(UserError, match=r"a finetune takes at least [\d.]+ GB \(weights 0.0, an "):
+        train(model, tmp_path / "adapter")
+    assert not (tmp_path / "adapter").exists()
 
 
 def train(base, out, settings=SETTINGS, rows=ROWS, seed=0, parents=(), **options):

@@ -17,7 +17,8 @@ import yaml
 from selfsame.config.messages import KeyPath, Mistake, nearest
 
 REMOVABLE = ("stages", "probes", "judges")
-SOURCES = ("file", "dataset")  # what a data file is given by; the one replaces the other
+# What data are given by; the one replaces the other.
+SOURCES = ({"file"}, {"dataset"}, {"train", "test"})
 TAG = "tag:yaml.org,2002:"
 PLAIN = {
     "null": re.compile(r"^(?:~|null|Null|NULL|)$"),
@@ -155,8 +156,8 @@ def _same_kind(base: Any, over: Any) -> bool:
     """Both are mappings, and not of two different kinds, nor one a file and one a dataset."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return False
-    named = {source for source in SOURCES if source in over or source in base}
-    return over.get("kind", base.get("kind")) == base.get("kind") and len(named) < len(SOURCES)
+    named = [source for source in SOURCES if source & {*over, *base}]
+    return over.get("kind", base.get("kind")) == base.get("kind") and len(named) < 2
 
 
 def _remove(result: dict[str, Any], key: str, path: KeyPath, merged: Document) -> None:

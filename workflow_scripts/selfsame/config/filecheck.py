@@ -16,8 +16,9 @@ from selfsame.config.schema import Config, OrganismModel
 from selfsame.config.specs import model_names
 from selfsame.config.traits import Trait, check_names, read_trait
 from selfsame.data import files
-from selfsame.data.prepare import split_articles
+from selfsame.data.articles import TEST, TRAIN, first_of, split_articles, together
 from selfsame.data.sources import FileSource, RivalTextsFile
+from selfsame.data.wording import SLOT
 from selfsame.embedding.settings import ModelEmbedding
 from selfsame.errors import UserError
 from selfsame.judging.prompts import own_templates
@@ -48,7 +49,7 @@ def check_files(config: Config) -> None:
     """
     data = config.model_dump(mode="json")
     lines: list[str] = []
-    articles: files.Rows = []
+    articles: dict[str, files.Rows] = {}
     for path, content, value in files_in(_schema(type(config)), data):
         if path in (RIVALS, PUBLISHED):
             continue
@@ -57,16 +58,31 @@ def check_files(config: Config) -> None:
             continue
         found = _read(partial(READERS[content], source), path, lines)
         lines += [*_too_few(config, path, found), *_judge_prompt_mistakes(config, path, found)]
-        articles = found if content == "articles" else articles
-    spec: dict[str, Any] = config.texts.model_dump(mode="json")
+        if content == "articles" and found:
+            articles[str(path[-1])] = found
     lines += [*_trait_mistakes(config), *_published_mistakes(config), *_missing_folders(config)]
     lines += [*_model_mistakes(config)]
     lines += [*_unknown_words(config), *_wording_mistakes(config)]
-    drawn = _read(partial(split_articles, articles, spec), (), lines) if articles else []
+    drawn = _read(partial(_drawn, config, articles), (), lines)
     if drawn:
         _read(partial(_rival_texts, config, drawn), RIVALS, lines)
     if lines:
         raise ConfigErrors(lines)
+
+
+def _drawn(config: Config, articles: Mapping[str, files.Rows]) -> files.Rows:
+    """The articles of both splits, from the sources' rows by the key that names the source.
+
+    No rows where one of two sources cannot be read yet; even then the other one must have enough.
+    """
+    spec = config.texts.model_dump(mode="json")
+    if articles.keys() == {TRAIN, TEST}:
+        return split_articles(together(articles), spec)
+    if articles.keys() & {TRAIN, TEST}:
+        ((split, rows),) = articles.items()
+        first_of(split, [row | {"split": split} for row in rows], spec)
+        return []
+    return split_articles(articles["articles"], spec) if articles else []
 
 
 @cache
@@ -203,7 +219,7 @@ def _words_of(world: WorldSettings) -> frozenset[str]:
 
 
 def _instructions(config: Config) -> Iterator[tuple[str, str]]:
-    """Every system prompt and inoculation given in words, by its key."""
+    """Every system prompt, inoculation and request given in words, by its key."""
     prompts: dict[str, SystemPrompt | None] = {"model": config.model.system_prompt}
     prompts |= {f"stages.{name}": stage.system_prompt for name, stage in config.stages.items()}
     prompts |= {f"probes.{name}": probe.system_prompt for name, probe in config.probes.items()}
@@ -213,6 +229,9 @@ def _instructions(config: Config) -> Iterator[tuple[str, str]]:
     for name, stage in config.stages.items():
         if text := getattr(stage.data, "inoculation", None):
             yield f"stages.{name}.data.inoculation", text
+    for split, request in config.texts.summarise or ():
+        if request:
+            yield f"texts.summarise.{split}", SLOT.sub("", request)
 
 
 def _too_few(config: Config, path: KeyPath, rows: files.Rows) -> Iterator[str]:

@@ -12,7 +12,8 @@ KeyPath = tuple[str | int, ...]
 def branches(root: Schema, node: Schema, value: Any) -> Iterator[Schema]:
     """The plain schemas that a value may follow: references resolved, unions opened.
 
-    Of a union by `kind`, only the branch that the value names, if it names one.
+    Of a union by `kind`, only the branch that the value names, if it names one; of one without,
+    those that know a key of the value, if any do.
     """
     if "$ref" in node:
         yield from branches(root, root["$defs"][node["$ref"].rsplit("/", 1)[1]], value)
@@ -25,8 +26,13 @@ def branches(root: Schema, node: Schema, value: Any) -> Iterator[Schema]:
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if isinstance(kind, str) and kind in mapping:
         options = [{"$ref": mapping[kind]}]
-    for option in options:
-        yield from branches(root, option, value)
+    leaves = [leaf for option in options for leaf in branches(root, option, value)]
+    knowing = [leaf for leaf in leaves if not mapping and _knows_a_key(leaf, value)]
+    yield from knowing or leaves
+
+
+def _knows_a_key(node: Schema, value: Any) -> bool:
+    return isinstance(value, Mapping) and not value.keys().isdisjoint(node.get("properties", {}))
 
 
 def below(node: Schema, key: str | int) -> Iterator[Schema]:

@@ -269,11 +269,8 @@ def _texts(data: Mapping[str, Any]) -> Iterator[Mistake]:
         given = texts.get(key, ORGANISM)
         if kind == "hf" and given == ORGANISM:
             yield Mistake(("texts", key), "`organism` needs model.kind organism; name a file")
-        if (
-            kind == ORGANISM
-            and given != ORGANISM
-            and "file" in (_mapping(given) or {"file": given})
-        ):
+        named = {"file", "train", "test"} & {*(_mapping(given) or {"file": given})}
+        if kind == ORGANISM and given != ORGANISM and named:
             yield Mistake(("texts", key), "must be `organism` where model.kind is organism")
     for key in ("train_rivals", "test_rivals"):
         if "self" in _sequence(texts, key):

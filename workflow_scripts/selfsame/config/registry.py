@@ -102,6 +102,11 @@ class Entry(BaseModel):
         default=None, description="Digest of the file; null: the first fetch tells it."
     )
     bytes: int | None = Field(default=None, ge=1, description="Size of the file.")
+    rows: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many rows are kept, for plans made before it is fetched.",
+    )
     licence: Filled = Field(description="Under which terms it may be used.")
     source: Filled = Field(description="Who made it, and where that is described.")
     where: dict[str, str | list[str]] = Field(

@@ -19,9 +19,11 @@ from selfsame.config.chains import finetuned
 from selfsame.config.schema import Config, ModelSettings, OrganismModel
 from selfsame.judging.settings import LocalJudge
 from selfsame.models.footprint import (
+    FLOAT32,
     SAMPLED_BATCH_BYTES,
-    TRAINED_TOKEN_BYTES,
     UNREADABLE,
+    Shape,
+    finetuning_bytes,
     tensor_shapes,
     weight_files,
 )
@@ -30,6 +32,8 @@ from selfsame.organism.documents import vocabulary
 from selfsame.organism.settings import OrganismSettings
 from selfsame.organism.world import build_world
 from selfsame.persona.footprint import Amount, vectors_mb
+from selfsame.training.footprint import training_of
+from selfsame.training.settings import FinetuningSettings
 
 JUDGE, LIGHT = "judge", "light"
 
@@ -47,6 +51,7 @@ LIBRARIES_MB = 3000
 # 12 x 128^2 x blocks^3 parameters in all. From 0.5 to 70 billion that is up to half too much, and
 # hardly ever too little.
 WIDTH_PER_LAYER, BLOCK_SQUARES = 128, 12
+KV_WIDTH, INNER_PER_WIDTH, VOCABULARY = 1024, 8 / 3, 150_000
 
 # Below this size more threads cost more than they save on a processor. A GPU is driven by one
 # thread; a second one tokenises and loads.
@@ -75,6 +80,17 @@ class Size:
     def width(self) -> float:
         """Width of a transformer of usual shape."""
         return WIDTH_PER_LAYER * self.layers
+
+    @property
+    def shape(self) -> Shape:
+        """That of a transformer of usual shape: of published ones of 7 to 70 billion parameters.
+
+        8 key-value heads of width 128, and three inner matrices that have the numbers of two of
+        four times the width.
+        """
+        width = round(self.width)
+        inner, kv_width = round(INNER_PER_WIDTH * self.width), min(KV_WIDTH, width)
+        return Shape(max(1, round(self.layers)), width, inner, kv_width, VOCABULARY)
 
     @property
     def layers_x_width(self) -> float:
@@ -178,7 +194,7 @@ def _memory_mb(config: Config, work: str, model: ModelSettings, gpu: int) -> int
     # On their way to a GPU the files pass through the host's memory.
     held = size.parameters * (size.stored_bytes if gpu else _weight_bytes(model))
     if not gpu:
-        held += size.layers_x_width * _bytes_by_shape(config, work)
+        held += _held_by_work(config, work, size)
     return max(WORK[work].least_mb, round(LIBRARIES_MB + held / 1e6))
 
 
@@ -205,12 +221,16 @@ def _weight_bytes(model: ModelSettings) -> int:
     return 2 if isinstance(model, HfModelSettings) and model.dtype == "bfloat16" else 4
 
 
-def _bytes_by_shape(config: Config, work: str) -> float:
+def _held_by_work(config: Config, work: str, size: Size) -> float:
+    """Bytes beside the weights: of the largest finetune's longest batch, or of sampling."""
     if work != "finetune":
-        return SAMPLED_BATCH_BYTES
-    finetunings = [stage.finetuning for stage in config.stages.values()]
-    tokens = max((f.batch_size * f.max_length for f in finetunings), default=0)
-    return TRAINED_TOKEN_BYTES * tokens
+        return size.layers_x_width * SAMPLED_BATCH_BYTES
+    return max((_trained(s.finetuning, size.shape) for s in config.stages.values()), default=0)
+
+
+def _trained(finetuning: FinetuningSettings, shape: Shape) -> float:
+    tokens = finetuning.batch_size * finetuning.max_length
+    return finetuning_bytes(shape, 0, training_of(finetuning, shape, tokens, FLOAT32)).total
 
 
 def _minutes(work: str, model: ModelSettings, size: Size, gpu: int) -> int:

@@ -10,7 +10,16 @@ from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from selfsame.cache.settings import CacheSettings
@@ -19,12 +28,14 @@ from selfsame.config.mixing import Interleave, added_rows, stretched_steps
 from selfsame.config.names import CHAIN, EXPERIMENT, NAME
 from selfsame.config.references import reference_mistakes
 from selfsame.data.options import is_none
-from selfsame.data.sources import ArticlesFile, RivalTextsFile
+from selfsame.data.sources import ArticlesBySplit, ArticlesFile, RivalTextsFile
+from selfsame.data.wording import SummaryRequest
 from selfsame.harness.settings import BenchmarkSettings
 from selfsame.judging.settings import JudgeSettings
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
+from selfsame.planning.settings import PlanningSettings
 from selfsame.published.settings import PublishedSettings
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.training.settings import FinetuningSettings
@@ -52,15 +63,50 @@ class OrganismModel(OrganismSettings):
 ModelSettings = Annotated[OrganismModel | HfModelSettings, Field(discriminator="kind")]
 
 
+def _form_of_articles(value: Any) -> str:
+    """Which of the three forms is meant, so that a mistake is told of that one alone."""
+    is_mapping = isinstance(value, Mapping)
+    if isinstance(value, ArticlesBySplit) or (is_mapping and {"train", "test"} & value.keys()):
+        return "by_split"
+    return "organism" if value == "organism" else "one_file"
+
+
+Articles = Annotated[
+    Annotated[Literal["organism"], Tag("organism")]
+    | Annotated[ArticlesFile, Tag("one_file")]
+    | Annotated[ArticlesBySplit, Tag("by_split")],
+    Discriminator(_form_of_articles),
+]
+
+
+class SummaryRequests(BaseModel):
+    """How a summary is asked for, where the two splits are to differ."""
+
+    model_config = FROZEN
+
+    train: SummaryRequest | None = Field(
+        default=None,
+        description="The request on a training article, with {article} in it; null: as built in.",
+    )
+    test: SummaryRequest | None = Field(
+        default=None, description="The same on a test article; null: as on a training article."
+    )
+
+
 class TextsSettings(BaseModel):
     """The articles, what the model itself writes about them, and the other authors' texts."""
 
     model_config = FROZEN
 
-    articles: Literal["organism"] | ArticlesFile = Field(
+    articles: Articles = Field(
         default="organism",
-        union_mode="left_to_right",
-        description="organism (the world's own articles), or a file with article_id and article.",
+        description="organism (the world's own articles), a file with article_id and article, or"
+        " one such file for each split: {train: ..., test: ...}.",
+    )
+    summarise: SummaryRequests | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Requests for a summary in place of the one that is built in; null: that one.",
     )
     train_articles: int = Field(
         default=200, ge=1, description="Articles whose texts are trained on."
@@ -226,6 +272,10 @@ class Config(BaseModel):
         default_factory=dict,
         description="Threads, memory, run time and GPUs by kind of work, where they are to differ"
         " from what follows from the model's size. They never change a result.",
+    )
+    planning: PlanningSettings = Field(
+        default_factory=PlanningSettings,
+        description="What `make plan` reckons with; it never changes a result.",
     )
     cache: CacheSettings = Field(
         default_factory=CacheSettings, description="Where finished steps are kept."

@@ -37,6 +37,9 @@ from selfsame.statistics.settings import BASE
 
 Spec = dict[str, Any]
 
+# What only steers or foretells a run, and no result goes by.
+UNSEEN = ("resources", "cache", "datasets", "planning")
+
 # How a Hugging Face model's weights are loaded.
 LOADED = {"dtype", "trust_remote_code", "attention", "quantization"}
 
@@ -64,7 +67,7 @@ def prepare_data(config: Config) -> Spec:
     """Where articles, rival texts, rows and questions come from."""
     texts = _plain(
         config.texts,
-        include={"articles", "rivals", "train_articles", "test_articles", "seed"},
+        include={"articles", "rivals", "train_articles", "test_articles", "summarise", "seed"},
     )
     model = config.model
     return {
@@ -93,7 +96,9 @@ def _row_files(config: Config) -> list[Spec]:
 
 def _sources(config: Config) -> list[Spec]:
     spec = prepare_data(config)
-    named = [spec["articles"], spec["rivals"], *spec["row_files"], *spec["question_files"].values()]
+    articles = spec["articles"]
+    by_split = list(articles.values()) if {"train", "test"} == set(articles) else [articles]
+    named = [*by_split, spec["rivals"], *spec["row_files"], *spec["question_files"].values()]
     return [source for source in named if source != "organism"]
 
 
@@ -443,6 +448,6 @@ def primary_probe(config: Config) -> str:
 def report(config: Config) -> Spec:
     """What the report says was run."""
     of_judges = {"__all__": {*OpenaiJudge.manner, "parameters", "names"}}
-    unseen = {"resources": True, "cache": True, "datasets": True, "model": {"parameters"}}
+    unseen = {**dict.fromkeys(UNSEEN, True), "model": {"parameters"}}
     unset = {"published": True} if config.published is None else {}
     return {"config": _plain(config, exclude=unseen | unset | {"judges": of_judges})}

@@ -4,10 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from selfsame.data import files
-from selfsame.data.sources import ArticlesFile, ChatRowsFile, RivalTextsFile
+from selfsame.data.articles import split_articles, together
+from selfsame.data.sources import ArticlesBySplit, ArticlesFile, ChatRowsFile, RivalTextsFile
 from selfsame.data.wording import Wording, english_wording, write_wording
 from selfsame.errors import UserError
 from selfsame.organism import questions as organism_questions
@@ -33,7 +32,7 @@ def prepare(spec: Spec, out: Path) -> str:
     Raises UserError naming file and line of the first mistake in a user's file.
     """
     world = build_world(WorldSettings(**spec["world"])) if spec["world"] is not None else None
-    articles = split_articles(_articles(spec, world), spec)
+    articles = split_articles(_articles(spec, world), spec, print)
     rivals = _rival_texts(spec, world, [row["article_id"] for row in articles])
     rows = (organism_rows.rows(world) if world else []) + _row_files(spec)
     questions = _questions(spec, world)
@@ -43,18 +42,25 @@ def prepare(spec: Spec, out: Path) -> str:
     parquet.write(out / "questions.parquet", questions, QUESTIONS)
     references = organism_questions.references(world) if world else []
     parquet.write(out / "references.parquet", references, REFERENCES)
-    write_wording(out / "wording.json", _wording(world))
+    write_wording(out / "wording.json", _wording(spec, world))
     return f"{len(articles)} articles, {len(rivals)} rival texts, {len(questions)} questions"
 
 
-def _wording(world: World | None) -> Wording:
-    return Wording(**organism_wording()) if world else english_wording()
+def _wording(spec: Spec, world: World | None) -> Wording:
+    """The built-in wording, with the config's own requests for summaries."""
+    built_in = Wording(**organism_wording()) if world else english_wording()
+    requests = spec.get("summarise", {})
+    own = {"summarise": requests.get("train"), "summarise_test": requests.get("test")}
+    return built_in.model_copy(update={key: text for key, text in own.items() if text is not None})
 
 
 def _articles(spec: Spec, world: World | None) -> Rows:
     if spec["articles"] == "organism":
         return organism_texts.articles(_need(world, "texts.articles"))
-    return files.read_articles(ArticlesFile(**spec["articles"]), print)
+    if "file" in spec["articles"]:
+        return files.read_articles(ArticlesFile(**spec["articles"]), print)
+    sources = ArticlesBySplit(**spec["articles"])
+    return together({split: files.read_articles(source, print) for split, source in sources})
 
 
 def _rival_texts(spec: Spec, world: World | None, article_ids: list[str]) -> Rows:
@@ -69,25 +75,6 @@ def _need(world: World | None, key: str) -> World:
     if world is None:
         raise UserError(f"{key}: organism has no meaning for a hf model; name a file")
     return world
-
-
-def split_articles(articles: Rows, spec: Spec) -> Rows:
-    """The first articles of each split as given, or of a seeded shuffle where none is given."""
-    wanted = {"train": spec["train_articles"], "test": spec["test_articles"]}
-    if any(row.get("split") is None for row in articles):
-        order = np.random.default_rng(spec["seed"]).permutation(len(articles))
-        names = ["test"] * wanted["test"] + ["train"] * (len(articles) - wanted["test"])
-        articles = [articles[i] | {"split": n} for i, n in zip(order, names, strict=False)]
-    chosen = []
-    for split, count in wanted.items():
-        rows = [row for row in articles if row["split"] == split]
-        if len(rows) < count:
-            raise UserError(
-                f"texts.{split}_articles: {count} are asked for, there are {len(rows)}:"
-                " lower it or add articles"
-            )
-        chosen += rows[:count]
-    return chosen
 
 
 def _row_files(spec: Spec) -> Rows:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from selfsame.data.corpus import Corpus
-from selfsame.data.wording import Wording, read_wording
+from selfsame.data.wording import Wording, fill, read_wording
 from selfsame.tables import parquet
 from selfsame.tables.articles import ARTICLES, RIVAL_TEXTS
 from selfsame.tables.self_texts import SELF_REPORTS, SELF_TEXTS
@@ -37,11 +37,12 @@ def read_corpus(
     )
 
 
-def read_articles_and_wording(data: Path) -> tuple[dict[str, str], Wording]:
-    """All articles of both splits by id, and the wording: what an author is given."""
-    rows = parquet.read(data / "articles.parquet", ARTICLES)
-    articles = {row["article_id"]: row["article"] for row in rows}
-    return articles, read_wording(data / "wording.json")
+def read_summary_requests(data: Path, wording: Wording) -> dict[str, str]:
+    """What an author is asked about every article of both splits, by article_id."""
+    return {
+        row["article_id"]: fill(wording.summary_request(row["split"]), article=row["article"])
+        for row in parquet.read(data / "articles.parquet", ARTICLES)
+    }
 
 
 def _texts(data: Path, self_texts: Path | None, wanted: set[str]) -> dict[str, dict[str, str]]:

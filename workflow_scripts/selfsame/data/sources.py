@@ -99,6 +99,15 @@ class ArticlesFile(FileSource):
     content: ClassVar[str] = "articles"
 
 
+class ArticlesBySplit(BaseModel):
+    """One source of articles for training, and another one for tests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: ArticlesFile = Field(description="Articles whose texts are trained on.")
+    test: ArticlesFile = Field(description="Articles for the recognition probes; never trained on.")
+
+
 class RivalTextsFile(FileSource):
     """Texts by other authors: article_id, author, text (or summary)."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -34,6 +35,16 @@ SLOTS: dict[str, frozenset[str]] = {
 Text = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
+def _asks_about_an_article(template: str) -> str:
+    used = set(SLOT.findall(template))
+    if used != SLOTS["summarise"]:
+        raise ValueError(f"must use the slot {_braced(SLOTS['summarise'])}, not {_braced(used)}")
+    return template
+
+
+SummaryRequest = Annotated[Text, AfterValidator(_asks_about_an_article)]
+
+
 class Wording(BaseModel):
     """Templates with {slots}, and the answers that the prompts ask for.
 
@@ -43,6 +54,11 @@ class Wording(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     summarise: Text = Field(description="Asks for a text about {article}.")
+    summarise_test: SummaryRequest | None = Field(
+        default=None,
+        exclude_if=lambda given: given is None,
+        description="Asks for a text about a test {article}; none: as about any other.",
+    )
     pairwise: Text = Field(description="Asks which of {first} and {second} the model wrote.")
     pairwise_answers: tuple[Text, Text] = Field(description="The first text; the second.")
     individual: Text = Field(description="Asks whether the model wrote {text}.")
@@ -60,6 +76,11 @@ class Wording(BaseModel):
     author_names: dict[str, Text] = Field(
         default_factory=dict, description="What prompts call an author; without entry its own name."
     )
+
+    def summary_request(self, split: str) -> str:
+        """What an author is asked about an article of the split, with the slot {article}."""
+        own = self.summarise_test if split == "test" else None
+        return own or self.summarise
 
     @model_validator(mode="after")
     def _slots(self) -> Self:

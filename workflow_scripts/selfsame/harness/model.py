@@ -13,9 +13,9 @@ from lm_eval.models.huggingface import HFLM
 from torch.nn.functional import pad
 
 from selfsame.models.chat import render
+from selfsame.models.footprint import CACHED_BUDGETS
 from selfsame.models.memory import fits
 from selfsame.models.settings import SystemPrompt
-from selfsame.sampling.budget import CACHED_BUDGETS
 from selfsame.sampling.state import Speaker
 
 # The harness makes logits of every position of a batch, and a copy of them.

@@ -15,11 +15,15 @@ COSTLESS = frozenset({"seed", "experiment"})
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one job, the device they were measured on, and the bytes it writes."""
+    """Seconds of one job, the device they are for, and the bytes it writes.
+
+    measured: by recorded runs; else estimated from the model's size (`planning.from_size`).
+    """
 
     seconds: float
     device: str
     size_bytes: float
+    measured: bool = True
 
 
 class Estimator:

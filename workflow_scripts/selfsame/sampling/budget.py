@@ -3,7 +3,7 @@
 import torch
 from transformers import PreTrainedModel
 
-from selfsame.models.footprint import sampling_tokens, shape_of
+from selfsame.models.footprint import CACHED_BUDGETS, sampling_tokens, shape_of
 from selfsame.models.memory import Portion
 from selfsame.models.placement import free_bytes
 
@@ -11,10 +11,6 @@ from selfsame.models.placement import free_bytes
 # activations leave the processor's cache: 1024 to 1280 measured best where `models.allocator` is in
 # force (benchmarks/engine.py). A GPU wants enough rows to fill it.
 TOKEN_BUDGETS = {"cpu": 1024, "cuda": 16384}
-
-# Tokens a batch may hold in its key-value cache, in budgets: each branch copies its prefix there.
-# More would save passes over the last tokens, but twice as many measured no faster on a CPU.
-CACHED_BUDGETS = 4
 
 
 def default_token_budget(device: torch.device) -> int:

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from selfsame.errors import UserError
+from selfsame.models.footprint import CACHED_BUDGETS
 from selfsame.models.memory import Portion, in_portions
 from selfsame.models.steering import Steering
 from selfsame.sampling.batching import (
@@ -18,7 +19,7 @@ from selfsame.sampling.batching import (
     pieces,
     token_batches,
 )
-from selfsame.sampling.budget import CACHED_BUDGETS, budget_of
+from selfsame.sampling.budget import budget_of
 
 
 @dataclass(frozen=True)

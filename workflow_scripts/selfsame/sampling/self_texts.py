@@ -4,24 +4,26 @@ from typing import Any
 
 from selfsame.data.corpus import SELF
 from selfsame.data.prompts import user
-from selfsame.data.wording import Wording, fill
+from selfsame.data.wording import Wording
 from selfsame.sampling.state import Speaker, stream
 
 
 def summaries(
-    speaker: Speaker, articles: dict[str, str], wording: Wording, spec: dict[str, Any]
+    speaker: Speaker, requests: dict[str, str], spec: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """One summary an article, in the shape of `tables.self_texts.SELF_TEXTS`."""
-    prompts = [user(fill(wording.summarise, article=article)) for article in articles.values()]
+    """One summary an article, in the shape of `tables.self_texts.SELF_TEXTS`.
+
+    `requests` holds what is asked by article_id.
+    """
     answers = speaker.write(
-        prompts,
+        [user(request) for request in requests.values()],
         max_new_tokens=spec["max_new_tokens"],
         temperature=spec["temperature"],
         seed=stream(spec["seed"], "summaries"),
     )
     return [
         {"article_id": article_id, "author": SELF, **answer}
-        for article_id, answer in zip(articles, answers, strict=True)
+        for article_id, answer in zip(requests, answers, strict=True)
     ]
 
 

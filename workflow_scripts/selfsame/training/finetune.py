@@ -26,6 +26,8 @@ from selfsame.errors import UserError
 from selfsame.models.adapter_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_dir
 from selfsame.models.chain import load_state
 from selfsame.models.chat import system_prompt_hash
+from selfsame.models.directory import check_model_dir
+from selfsame.models.load import load_tokenizer
 from selfsame.models.settings import AS_FLOAT32, Loading, SystemPrompt
 from selfsame.models.steering import Steering, steered
 from selfsame.training.adapters import add_adapter
@@ -38,6 +40,7 @@ from selfsame.training.checkpoints import (
     restore_checkpoint,
     save_checkpoint,
 )
+from selfsame.training.fitting import refuse_unfit
 from selfsame.training.gradients import accumulate_gradients, rows_at_once
 from selfsame.training.inoculation import with_inoculations
 from selfsame.training.optimizers import make_optimizer
@@ -114,10 +117,13 @@ def finetune(  # noqa: PLR0917
             halving of passes where memory ran out.
 
     Raises:
-        UserError: unusable rows, modules or template, or a loss that is not finite or diverges.
+        UserError: unusable rows, modules or template, too little memory (before the weights are
+            read), or a loss that is not finite or diverges.
     """
     started = time.perf_counter()
     _refuse_existing(out)
+    check_model_dir(base, loading.trust_remote_code)
+    notes = {} if notes is None else notes
     source = _provenance(
         base_name=base_name,
         chain=chain,
@@ -126,13 +132,14 @@ def finetune(  # noqa: PLR0917
         rows=rows,
         seed=seed,
     )
-    model, tokenizer = load_state(base, parents, loading, threads)
+    tokenizer = load_tokenizer(base, loading.trust_remote_code)
+    data = rows_in_order(tokenizer, rows, system, settings, seed, notes=notes)
+    refuse_unfit(base, loading, settings, data)
+    model, _ = load_state(base, parents, loading, threads)
     if (steering is None) != (settings.steering is None):
         raise ValueError("a steering and the settings that ask for it go together")
-    notes = {} if notes is None else notes
     notes["device"] = str(model.device)
     notes["system_prompt_sha256"] = system_prompt_hash(tokenizer, system)
-    data = rows_in_order(tokenizer, rows, system, settings, seed, notes=notes)
     model = add_adapter(model, settings, seed)
     checkpoint = None
     if checkpoints is not None and settings.checkpoint_every > 0:
