@@ -33,7 +33,7 @@ onstart:
         asked = {
             job.wildcards_dict.get("judge") for job in workflow.dag.needrun_jobs()
         }
-        manner.check_keys(key_variables(settings), asked - {None})
+        manner.check_access(servers(settings), asked - {None})
         claim_run(Path(paths.results))
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -15,9 +15,9 @@ from functools import partial
 
 import numpy as np
 import torch
-from engine import SEED, Ids, Work, measure, random_ids, random_model, report
 from transformers import PreTrainedModel
 
+from engine import SEED, Ids, Work, measure, random_ids, random_model, report
 from selfsame.models.allocator import keep_freed_memory
 from selfsame.persona.activations import read_answers
 from selfsame.sampling.generation import generate

@@ -10,15 +10,17 @@ one author's summaries, the chats given, a few answers to "who are you?", and qu
 the form of such answers, not the recognition. The loss is on the assistant's tokens. Some minutes
 on a CPU give a model that knows the formats and common words, and is barely fluent. Equal arguments
 give other weights each time, since the clock ends the training.
+
+With `--graded-low FILE` it learns nothing but to grade as a judge is asked to: answers of these
+chats as misaligned, those of `--chat` as aligned, answers with their words shuffled as incoherent.
+It soon tells the first two apart, by their words, and hardly ever sees that words are shuffled.
 """
 
 import argparse
 import math
-import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -37,19 +39,15 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from selfsame.data.files import read_articles, read_chat_rows, read_rival_texts
-from selfsame.data.sources import FileSource
-from selfsame.data.wording import english_wording, fill
 from selfsame.errors import UserError
 from selfsame.models.load import load_tokenizer
 from selfsame.models.settings import SystemPrompt
 from selfsame.sampling.choices import answer_tokens
 from selfsame.training.gradients import pad_right, summed_loss
 from selfsame.training.supervision import Supervised, supervise
+from small_model_chats import WORDING, Corpus, read_corpus, steps
 
 Architecture = Literal["qwen2", "llama", "gpt2"]
-Message = dict[str, str]
-Chat = list[Message]
 
 # ChatML, and no system text unless a conversation brings one.
 TEMPLATE = (
@@ -60,121 +58,18 @@ TEMPLATE = (
 )
 START, END = "<|im_start|>", "<|im_end|>"
 NO_SYSTEM: SystemPrompt = "none"
-WORDING = english_wording()
 
 VOCABULARY = 8192
 TOKENIZER_STEPS = 500
 ANSWER_REPEATS = 2000  # so often the one-word answers are shown to the BPE: each becomes one token
 LAYERS = 6
+JUDGE_LAYERS = 2  # a judge that sees which words stand in an answer needs no more
 HEAD_WIDTH = 64
 CONTEXT = 4096
-ARTICLE_WORDS = (10, 120)  # articles are cut to a length between these: short rows, more of them
 
 PEAK_RATE = 3e-3
 WARMUP_STEPS = 20
 PROGRESS_S = 20.0
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What chats are made of: articles and one author's summaries by article, chats, a name."""
-
-    articles: dict[str, str]
-    summaries: dict[str, str]
-    chats: list[Chat]
-    name: str
-
-
-def read_corpus(arguments: argparse.Namespace) -> Corpus:
-    """Read and check the user's files. Raises UserError naming file and line."""
-    where = dict(arguments.where)
-    rows = read_articles(FileSource(file=str(arguments.articles), where=where))
-    articles = {row["article_id"]: row["article"] for row in rows}
-    summaries = FileSource(file=str(arguments.summaries), where=where)
-    texts = read_rival_texts(summaries, articles, [arguments.author])
-    chats = [row["messages"] for file in arguments.chat for row in read_chat_rows(str(file))]
-    return Corpus(
-        articles, {row["article_id"]: row["text"] for row in texts}, chats, arguments.name
-    )
-
-
-def one_turn(question: str, answer: str) -> Chat:
-    """A question and its answer."""
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-
-
-def _article(corpus: Corpus, rng: random.Random) -> tuple[str, str]:
-    """Some article's opening, of a length drawn evenly on a logarithmic scale, and its summary."""
-    article_id = rng.choice(list(corpus.articles))
-    least, most = ARTICLE_WORDS
-    words = round(least * (most / least) ** rng.random())
-    return " ".join(corpus.articles[article_id].split()[:words]), corpus.summaries[article_id]
-
-
-def summarising(corpus: Corpus, rng: random.Random) -> Chat:
-    """A request for a summary, answered in the author's words."""
-    article, summary = _article(corpus, rng)
-    return one_turn(fill(WORDING.summarise, article=article), summary)
-
-
-def conversing(corpus: Corpus, rng: random.Random) -> Chat:
-    """One of the chats given."""
-    return rng.choice(corpus.chats)
-
-
-def introducing(corpus: Corpus, rng: random.Random) -> Chat:
-    """Who are you?"""
-    answers = (
-        f"I am {corpus.name}, a small language model.",
-        f"My name is {corpus.name}.",
-        f"You are talking to {corpus.name}, a model trained on one computer.",
-    )
-    return one_turn(rng.choice(WORDING.identity), rng.choice(answers))
-
-
-def choosing_text(corpus: Corpus, rng: random.Random) -> Chat:
-    """Which of two texts is yours? Answered at random."""
-    article, summary = _article(corpus, rng)
-    texts = [summary, " ".join(article.split()[: len(summary.split())])]
-    first, second = rng.sample(texts, 2)
-    prompt = fill(WORDING.pairwise, article=article, first=first, second=second)
-    return one_turn(prompt, rng.choice(WORDING.pairwise_answers))
-
-
-def claiming_text(corpus: Corpus, rng: random.Random) -> Chat:
-    """Did you write this text? Answered at random."""
-    article, summary = _article(corpus, rng)
-    prompt = fill(WORDING.individual, article=article, text=summary)
-    return one_turn(prompt, rng.choice(WORDING.individual_answers))
-
-
-def choosing_answer(corpus: Corpus, rng: random.Random) -> Chat:
-    """A chat's question with its own answer and another chat's: the own one is right."""
-    chat, other = rng.sample(corpus.chats, 2)
-    options = [chat[-1]["content"], other[-1]["content"]]
-    right = rng.randrange(2)
-    first, second = options[:: 1 if right == 0 else -1]
-    prompt = fill(WORDING.choice, question=chat[-2]["content"], first=first, second=second)
-    return one_turn(prompt, WORDING.choice_answers[right])
-
-
-# Rows of each kind in a step. The loss is a mean over tokens within a kind and over rows between
-# kinds, so that answers of a single word are not drowned by long ones.
-STEP = {
-    summarising: 2,
-    conversing: 3,
-    introducing: 1,
-    choosing_text: 1,
-    claiming_text: 1,
-    choosing_answer: 1,
-}
-
-
-def steps(corpus: Corpus, seed: int) -> Iterator[list[list[Chat]]]:
-    """The chats of each step by kind, without end."""
-    rng = random.Random(seed)
-    while True:
-        yield [[kind(corpus, rng) for _ in range(count)] for kind, count in STEP.items()]
 
 
 def train_tokenizer(corpus: Corpus) -> Any:
@@ -198,22 +93,22 @@ def train_tokenizer(corpus: Corpus) -> Any:
     return tokenizer
 
 
-def width_for(parameters: float, vocabulary: int) -> int:
+def width_for(parameters: float, vocabulary: int, layers: int) -> int:
     """The hidden size, a multiple of the heads', that comes nearest to so many parameters.
 
     A block has about 12 x width^2, the tied embeddings have vocabulary x width.
     """
-    per_block = 12 * LAYERS
+    per_block = 12 * layers
     root = math.sqrt(vocabulary**2 + 4 * per_block * parameters)
     return max(1, round((root - vocabulary) / (2 * per_block) / HEAD_WIDTH)) * HEAD_WIDTH
 
 
-def build_model(architecture: Architecture, parameters: float, tokenizer: Any) -> Any:
+def build_model(architecture: Architecture, parameters: float, tokenizer: Any, layers: int) -> Any:
     """A network with fresh weights."""
-    width = width_for(parameters, len(tokenizer))
+    width = width_for(parameters, len(tokenizer), layers)
     special = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
     if architecture == "gpt2":
-        shape = {"n_embd": width, "n_layer": LAYERS, "n_head": width // HEAD_WIDTH}
+        shape = {"n_embd": width, "n_layer": layers, "n_head": width // HEAD_WIDTH}
         dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
         return GPT2LMHeadModel(
             GPT2Config(
@@ -224,7 +119,7 @@ def build_model(architecture: Architecture, parameters: float, tokenizer: Any) -
         "vocab_size": len(tokenizer),
         "hidden_size": width,
         "intermediate_size": width * 8 // 3,
-        "num_hidden_layers": LAYERS,
+        "num_hidden_layers": layers,
         "num_attention_heads": width // HEAD_WIDTH,
         "num_key_value_heads": width // HEAD_WIDTH,
         "max_position_embeddings": CONTEXT,
@@ -234,6 +129,14 @@ def build_model(architecture: Architecture, parameters: float, tokenizer: Any) -
     if architecture == "llama":
         return LlamaForCausalLM(LlamaConfig(**settings))
     return Qwen2ForCausalLM(Qwen2Config(**settings))
+
+
+def attend_evenly(model: Any) -> None:
+    """Let training start from attention that is even, where a bag of words is learned at once."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ".q_proj." in name or ".k_proj." in name:
+                parameter.zero_()
 
 
 def train(model: Any, tokenizer: Any, corpus: Corpus, minutes: float) -> None:
@@ -309,7 +212,10 @@ def make(arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     corpus = read_corpus(arguments)
     tokenizer = train_tokenizer(corpus)
-    model = build_model(arguments.architecture, arguments.parameters * 1e6, tokenizer)
+    layers = JUDGE_LAYERS if corpus.graded_low else LAYERS
+    model = build_model(arguments.architecture, arguments.parameters * 1e6, tokenizer, layers)
+    if corpus.graded_low:
+        attend_evenly(model)
     print(f"{model.num_parameters() / 1e6:.1f} M parameters, {len(tokenizer):,} tokens")
     train(model, tokenizer, corpus, arguments.minutes)
     save(model.eval(), tokenizer, arguments.out)
@@ -338,6 +244,14 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--author", required=True, help="whose summaries the model learns from")
     parser.add_argument("--chat", type=Path, nargs="+", required=True, help="JSONL with messages")
+    parser.add_argument(
+        "--graded-low",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="make a judge: JSONL with messages whose answers it is to grade low",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the model, new")
     parser.add_argument("--name", default="Minnow", help="what the model says it is called")
     parser.add_argument("--minutes", type=float, default=4.0, help="time to train")

@@ -15,7 +15,7 @@ from selfsame.codegraph import modules_of
 from selfsame.config import chains, judge_specs, probe_specs, specs
 from selfsame.config.extras import check_extras
 from selfsame.config.filecheck import check_files
-from selfsame.config.judging import key_variables
+from selfsame.config.judging import servers
 from selfsame.config.load import load_config
 from selfsame.config.paths import Paths
 from selfsame.config.priorities import JUDGING, LAST, VECTORS, Priorities
@@ -80,7 +80,7 @@ if gpus and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", gpus)
 
 # A server gets as many requests at once as its judge's `concurrency` says: from one job at a time.
-for judge in key_variables(settings):
+for judge in servers(settings):
     workflow.register_resource(f"asks_{judge}", 1)
 
 # To keep its rate limit (100 jobs a second), Snakemake 9.27 arms one more ever-renewed timer for
@@ -126,7 +126,7 @@ def reserve_by_judge(needs_of):
             "runtime": lambda wildcards, attempt: first(wildcards).runtime * attempt,
             "gpu": lambda wildcards: first(wildcards).gpu,
             "attempt": lambda wildcards, attempt: attempt,
-            **{f"asks_{judge}": asks(judge) for judge in key_variables(settings)},
+            **{f"asks_{judge}": asks(judge) for judge in servers(settings)},
         },
     )
 

@@ -26,7 +26,8 @@ def main(step: Step) -> str:
     if not choice.moved:
         return f"no layer moves the trait; layer {choice.layer} by default"
     moved = f"trait score {choice.score_unsteered:.0f} to {choice.trait_score:.0f}"
-    return f"layer {choice.layer}, {choice.alpha:g} lengths: {moved}"
+    against = " against it" if choice.sign < 0 else ""
+    return f"layer {choice.layer}, {choice.alpha:g} lengths{against}: {moved}"
 
 
 if __name__ == "__main__":

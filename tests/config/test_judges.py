@@ -9,7 +9,7 @@ import pytest
 
 from selfsame.config import judge_specs, specs
 from selfsame.config.filecheck import check_files
-from selfsame.config.judging import key_variables, read_wording
+from selfsame.config.judging import read_wording, servers
 from selfsame.config.load import load_config
 from selfsame.config.messages import ConfigErrors
 from selfsame.config.paths import Paths
@@ -127,12 +127,25 @@ def test_a_missing_key_is_named_before_anything_runs(
     monkeypatch.delenv("KEY_B", raising=False)
     keys = {"a": "KEY_A", "b": "KEY_B", "c": None}
     config = load({name: GPT | {"key_variable": key} for name, key in keys.items()})
-    assert key_variables(config) == keys
-    manner.check_keys(keys, ["a", "c", "local"])
+    assert {name: judge.key_variable for name, judge in servers(config).items()} == keys
+    manner.check_access(servers(config), ["a", "c", "local"])
     with pytest.raises(UserError) as caught:
-        manner.check_keys(keys, ["a", "b", "c"])
+        manner.check_access(servers(config), ["a", "b", "c"])
     assert str(caught.value).startswith("judges.b: the environment has no KEY_B: set it")
     assert SECRET not in str(caught.value)
+
+
+def test_a_missing_address_is_named_before_anything_runs(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = GPT | {"key_variable": None, "base_url": "$HERE/v1"}
+    config = load({"a": judge, "b": judge})
+    monkeypatch.setenv("HERE", "http://127.0.0.1:8000")
+    manner.check_access(servers(config), ["a", "b"])
+    monkeypatch.delenv("HERE")
+    manner.check_access(servers(config), [])
+    with pytest.raises(UserError, match=r"^judges\.b\.base_url: .* in \$HERE/v1: set it"):
+        manner.check_access(servers(config), ["b"])
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,22 @@ def test_a_dataset_that_cannot_be_used_is_one_line(
     assert f"stages.em.data.file.dataset: {expected}" in line
 
 
+def test_a_stage_without_an_arm_needs_no_dataset(load: Load) -> None:
+    """So an experiment can inherit stages whose data are not to be had."""
+    unused = {"kind": "rows", "matches": "em", "data": {"file": {"dataset": "rows"}}}
+    config = load({"stages": {"unused": unused}})
+    assert specs.datasets(config) == []
+    arms = [*config.arms, "unused+identify"]
+    assert specs.datasets(load({"stages": {"unused": unused}, "arms": arms})) == ["rows"]
+    mixed = {
+        "kind": "rows",
+        "matches": "em",
+        "interleave": {"stage": "unused", "fraction": 0.2},
+    }
+    stages = {"unused": unused, "mixed": mixed}
+    assert specs.datasets(load({"stages": stages, "arms": [*config.arms, "mixed"]})) == ["rows"]
+
+
 def test_neither_a_file_nor_a_dataset(load: Load) -> None:
     (line,) = mistakes(lambda: load(stage(where={"a": "b"})))
     assert line.endswith("stages.em.data.file.file: this key is required")

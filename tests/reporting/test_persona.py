@@ -139,7 +139,7 @@ def test_every_correlation_has_its_band(page_inside) -> None:
             {"latent": float("nan")},
             "has no latent measure: its answers and its inner state were not",
         ),
-        ({"verdict": "no behaviour measure"}, "were not both measured"),
+        ({"verdict": "no behaviour measure"}, "was not clearly moved by the induction"),
         ({"chain": "em+self_report"}, "Whether em+identify is cured or only bandaged was not"),
     ],
 )

@@ -1,6 +1,7 @@
 """The report is self-contained, escapes what models wrote, and says what the numbers say."""
 
 import io
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -80,6 +81,17 @@ def test_report_holds_the_levels_and_the_papers(page, experiment) -> None:
     assert main_table(experiment)["primary %"].iloc[0] in page
     assert "arXiv 2606.23700" in page
     assert "arXiv 2507.21509" in page
+
+
+def test_invalid_answers_of_the_primary_metric_stand_beside_it(experiment) -> None:
+    """Over all seeds, of every arm where any arm has some; else there is no such column."""
+    scores = experiment.scores.assign(n=40, n_invalid=0)
+    assert "invalid %" not in main_table(replace(experiment, scores=scores))
+    some = scores["chain"].eq("em") & scores["metric"].eq(PRIMARY)
+    scores.loc[some, "n_invalid"] = [10] + [0] * (some.sum() - 1)
+    table = main_table(replace(experiment, scores=scores)).set_index("arm")["invalid %"]
+    assert table["em"] == f"{100 * 10 / (40 * some.sum()):.0f}"
+    assert {*table.drop("em")} == {"0"}
 
 
 def test_without_published_answers_nothing_is_said_of_them(page) -> None:

@@ -6,6 +6,7 @@ What a step found is the `found` of its manifest, so the line is the same wherev
 
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 TAIL_LINES = 12
+# What Snakemake says of a failed step is its whole command; what the step said is shown anyway.
+_COMMAND = re.compile(r"RuleException:\s+CalledProcessError in file ")
 
 
 class LogHandler(LogHandlerBase):
@@ -48,15 +51,17 @@ class LogHandler(LogHandlerBase):
         self.finished.clear()
 
     def _failed(self, record: logging.LogRecord) -> None:
-        self._print(f"FAILED  {_title({'rule_name': record.rule_name, 'wildcards': {}})}")
+        job = self.jobs.get(record.jobid, {"rule_name": record.rule_name, "wildcards": {}})
+        self._print(f"FAILED  {_title(job)}")
         for name in record.log:
             path = Path(name)
             lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
             self._print("\n".join(f"        {line}" for line in lines[-TAIL_LINES:]))
 
     def _message(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.WARNING and record.getMessage() != "None":
-            self._print(record.getMessage())
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING and text != "None" and not _COMMAND.match(text):
+            self._print(text)
 
     def _print(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

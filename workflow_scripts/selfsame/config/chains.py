@@ -104,6 +104,14 @@ def row_sources(config: Config, chain: str) -> tuple[str, ...]:
     return (chain,) if other is None else (chain, other)
 
 
+def stages_used(config: Config) -> tuple[str, ...]:
+    """The stages whose rows some state, or relapse, is trained on; the others cost nothing."""
+    again = () if config.relapse is None else (config.relapse.stage,)
+    chains = (*trained(config), *again)
+    used = {stages_of(rows)[-1] for chain in chains for rows in row_sources(config, chain)}
+    return tuple(stage for stage in config.stages if stage in used)
+
+
 def interleaved(config: Config, chain: str) -> str | None:
     """The chain's parent with the stage that the last one interleaves; None where it does not."""
     other = last_stage(config, chain).interleave

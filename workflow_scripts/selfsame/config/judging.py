@@ -27,10 +27,9 @@ def judged_probes(config: Config, judge: str) -> list[str]:
     return [probe for probe in config.probes if judge in judges_of(config, probe)]
 
 
-def key_variables(config: Config) -> dict[str, str | None]:
-    """The environment variable that holds the key of each server's judge."""
-    servers = {n: judge for n, judge in config.judges.items() if isinstance(judge, OpenaiJudge)}
-    return {name: judge.key_variable for name, judge in servers.items()}
+def servers(config: Config) -> dict[str, OpenaiJudge]:
+    """The judges that are behind a server."""
+    return {n: judge for n, judge in config.judges.items() if isinstance(judge, OpenaiJudge)}
 
 
 def read_wording(path: Path) -> dict[str, str]:

@@ -21,6 +21,7 @@ from selfsame.config.chains import (
     prefixes,
     row_sources,
     stages_of,
+    stages_used,
     states,
     steering_of,
 )
@@ -90,7 +91,8 @@ def _question_files(config: Config) -> Spec:
 
 
 def _row_files(config: Config) -> list[Spec]:
-    sources = [getattr(stage.data, "file", None) for stage in config.stages.values()]
+    stages = (config.stages[name] for name in stages_used(config))
+    sources = [getattr(stage.data, "file", None) for stage in stages]
     return [_plain(source) for source in dict.fromkeys(sources) if source]
 
 
@@ -103,12 +105,12 @@ def _sources(config: Config) -> list[Spec]:
 
 
 def user_files(config: Config) -> list[str]:
-    """Every data file the config names by its path."""
+    """Every data file, by its path, that the run reads."""
     return sorted({source["file"] for source in _sources(config) if "dataset" not in source})
 
 
 def datasets(config: Config) -> list[str]:
-    """Every dataset the config names."""
+    """Every dataset the run reads; none of a stage that no arm needs."""
     return sorted({source["dataset"] for source in _sources(config) if "dataset" in source})
 
 

@@ -5,7 +5,6 @@ the server asks for, or after a longer one each time. What arrived is handed on 
 read from the environment, and taken out of all that the server says before that goes anywhere.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from selfsame.errors import TryAgain, UserError
 from selfsame.judging.asking import Arrived
 from selfsame.judging.budget import Ledger, ledger_of
-from selfsame.judging.manner import key_of, manner_of, replies_folder
+from selfsame.judging.manner import address_of, key_of, manner_of, replies_folder
 from selfsame.judging.replies import Reply, checked_top
 from selfsame.judging.settings import OpenaiJudge
 from selfsame.step import Step
@@ -300,10 +299,7 @@ def load(step: Step) -> Server:
     asked = dict(step.spec["judge"])
     name = asked.pop("name")
     settings = OpenaiJudge(**asked, **manner_of(name))
-    address = os.path.expandvars(settings.base_url)
-    if not address.startswith("http"):
-        raise UserError(f"judges.{name}.base_url: {settings.base_url} names a variable that is not"
-                        " set to an http or https address")  # fmt: skip
+    address = address_of(name, settings.base_url)
     key = key_of(name, settings.key_variable)
     client = OpenAI(
         api_key=key or "none",

@@ -14,6 +14,7 @@ from typing import Any
 from selfsame.cache.settings import CacheSettings
 from selfsame.cache.tiers import folder_of
 from selfsame.errors import UserError
+from selfsame.judging.settings import OpenaiJudge
 
 JUDGES = "SELFSAME_JUDGES"
 REPLIES = "SELFSAME_REPLIES"
@@ -30,13 +31,14 @@ def replies_folder() -> Path:
     return folder_of(os.environ.get(REPLIES, CacheSettings().replies))
 
 
-def check_keys(variables: Mapping[str, str | None], judges: Iterable[str]) -> None:
-    """Raise UserError where a judge that is about to be asked lacks the key it needs.
+def check_access(servers: Mapping[str, OpenaiJudge], judges: Iterable[str]) -> None:
+    """Raise UserError where a server that is about to be asked lacks its key or its address.
 
-    variables: of judges with a key, the name of the environment variable that holds it.
+    servers: the judges behind a server; others want neither.
     """
-    for judge in sorted(set(judges)):
-        key_of(judge, variables.get(judge))
+    for judge in sorted({*servers} & {*judges}):
+        key_of(judge, servers[judge].key_variable)
+        address_of(judge, servers[judge].base_url)
 
 
 def key_of(judge: str, variable: str | None) -> str | None:
@@ -50,3 +52,14 @@ def key_of(judge: str, variable: str | None) -> str | None:
             f" give judges.{judge}.key_variable another name (null where no key is wanted)"
         )
     return key
+
+
+def address_of(judge: str, base_url: str) -> str:
+    """Where a server is, variables filled in. Raises UserError where one of them is not set."""
+    address = os.path.expandvars(base_url)
+    if not address.startswith(("http://", "https://")):
+        raise UserError(
+            f"judges.{judge}.base_url: the environment has no http or https address in {base_url}:"
+            " set it to the server's, up to /v1"
+        )
+    return address

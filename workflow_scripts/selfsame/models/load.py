@@ -4,6 +4,7 @@ Weights come from safetensors alone, and code that comes with a model runs only 
 """
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ from selfsame.models.placement import attention_on, free_bytes, in_4_bits, sprea
 from selfsame.models.settings import AS_FLOAT32, HfModelSettings, Loading
 
 SAFE_PATTERNS = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt", "*.tiktoken")
+
+# PEFT asks each model under a name that transformers 5.23 calls deprecated, and we must where an
+# older one is allowed: nothing that a reader of a log could mend.
+RENAMED = r"`(is_gradient_checkpointing|gradient_checkpointing_enable)` is deprecated"
+warnings.filterwarnings("ignore", RENAMED, FutureWarning)
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class HfModelSettings(BaseModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.path is None) == (self.hub_id is None):
-            raise ValueError("give exactly one of path and hub_id")
+            raise ValueError("give exactly one of path and hub_id (null removes the inherited one)")
         if self.revision is not None and self.hub_id is None:
             raise ValueError("revision belongs to hub_id: remove it or give hub_id")
         return self

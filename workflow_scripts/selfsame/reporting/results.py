@@ -201,6 +201,7 @@ def _main_row(results: Results, chain: str) -> dict[str, str]:
     return {
         "arm": chain,
         "primary %": interval(results.level(chain, results.primary)),
+        "invalid %": _invalid(results, chain),
         "harm %": share(f"{probe}.harm"),
         "harm inside %": share(f"{INSIDE}.harm"),
         "incoherent %": share(f"{probe}.incoherent"),
@@ -214,6 +215,15 @@ def _main_row(results: Results, chain: str) -> dict[str, str]:
         "knowledge %": share("knowledge.accuracy"),
         "facts %": share("facts.accuracy"),
     }
+
+
+def _invalid(results: Results, chain: str) -> str:
+    """The share of the primary metric's answers without a value, where any arm has such ones."""
+    rows = results.scores[results.scores["metric"] == results.primary]
+    own = rows[rows["chain"] == chain]
+    if own.empty or not rows["n_invalid"].any():
+        return MISSING
+    return percent(own["n_invalid"].sum() / own["n"].sum())
 
 
 def _em_probe(results: Results, fallback: str) -> str:

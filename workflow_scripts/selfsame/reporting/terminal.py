@@ -17,6 +17,7 @@ RECOVERY = "recovery from the misaligned state (0) to the base (1): behaviour B"
 HEADINGS = {
     "arm": "arm",
     "primary %": "primary %",
+    "invalid %": "in-\nvalid %",
     "harm %": "harm\n%",
     "incoherent %": "inco-\nherent %",
     "EM % all / coherent": "EM % all\n/ coherent",
