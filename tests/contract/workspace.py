@@ -21,6 +21,7 @@ import numpy
 from safetensors.numpy import save_file
 
 from contract.experiments import TRAIT, Document
+from selfsame.config.extras import EXTRAS
 from selfsame.dryrun import Job, dry_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,10 +118,11 @@ def record_of(folder: Path, output: str) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Where `python` does nothing, and no cache answers in its place."""
+    """Where `python` does nothing, no extra is missing, and no cache answers in its place."""
     tools = f"{folder / 'bin'}:{os.environ['PATH']}"
+    modules = f"{folder / 'workflow_scripts'}:{folder / 'bin'}"
     quiet = {"PYTHONDONTWRITEBYTECODE": "1", "SELFSAME_CACHE": "off"}
-    return {**os.environ, **quiet, "PATH": tools, "PYTHONPATH": str(folder / "workflow_scripts")}
+    return {**os.environ, **quiet, "PATH": tools, "PYTHONPATH": modules}
 
 
 def checkout(folder: Path) -> Path:
@@ -130,6 +132,8 @@ def checkout(folder: Path) -> Path:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, folder / name)
     (folder / "bin").mkdir()
+    for module in EXTRAS.values():
+        (folder / "bin" / f"{module}.py").touch()
     (folder / "bin/python").write_text(PYTHON.format(python=sys.executable))
     (folder / "bin/python").chmod(0o755)
     write_traits(folder / "traits")

@@ -15,6 +15,7 @@ from selfsame.reporting.results import SURFACE_CUES, Results
 from selfsame.statistics.scores import IDENTITY_METRIC
 from selfsame.tables import parquet
 from selfsame.tables.identity_clusters import FILE as CLUSTERS_FILE
+from selfsame.tables.identity_clusters import IDENTITY_CLUSTERS
 from selfsame.tables.observations import OBSERVATIONS
 
 EXAMPLE_ITEMS = 3
@@ -67,7 +68,9 @@ def _choices(measures: Path | None) -> dict[str, dict[str, Any]]:
 
 def read_clusters(manifests: Sequence[Path]) -> pd.DataFrame | None:
     """The clusters of all states' self-reports; None where there are none."""
-    frames = [pd.read_parquet(path.parent / CLUSTERS_FILE) for path in manifests]
+    columns = IDENTITY_CLUSTERS.names
+    files = [path.parent / CLUSTERS_FILE for path in manifests]
+    frames = [pd.read_parquet(file, columns=columns) for file in files]
     return pd.concat(frames, ignore_index=True) if frames else None
 
 
