@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -58,20 +60,38 @@ def test_loss_equals_a_plain_masked_sum(parts) -> None:  # type: ignore[no-untyp
     torch.testing.assert_close(summed_loss(model, examples[:4]), torch.cat(terms).sum())
 
 
-def test_two_workers_train_as_one_does(tmp_path: Path) -> None:
-    """Sums in another order differ in the last digits only. A process of its own: workers fork."""
-    brief = SETTINGS.pretraining.model_copy(update={"documents": 16, "epochs": 2})
-    settings = SETTINGS.model_copy(update={"pretraining": brief})
+def training(out: Path, workers: tuple[int, ...], **pretraining: int) -> "subprocess.Popen[bytes]":
+    """A process that trains with so many workers, one number after the other."""
+    changed = SETTINGS.pretraining.model_copy(update=pretraining)
+    settings = SETTINGS.model_copy(update={"pretraining": changed})
     script = (
         "from pathlib import Path\n"
         "from selfsame.organism.pretrain import pretrain\n"
         "from selfsame.organism.settings import OrganismSettings\n"
         f"settings = OrganismSettings.model_validate_json({settings.model_dump_json()!r})\n"
-        "for workers in (2, 1):\n"
-        f"    pretrain(settings, Path({str(tmp_path)!r}) / str(workers), workers)\n"
+        f"for workers in {workers}:\n"
+        f"    pretrain(settings, Path({str(out)!r}) / str(workers), workers)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(LIBRARY)}
-    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    return subprocess.Popen([sys.executable, "-c", script], env=environment)
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    """They hold its lock, and would wait for it for minutes."""
+    process = training(tmp_path, workers=(3,), documents=5000, epochs=100)
+    known = psutil.Process(process.pid)
+    deadline = time.monotonic() + 60
+    while len(helpers := known.children()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert len(helpers) == 2
+    assert psutil.wait_procs(helpers, timeout=30)[1] == []
+
+
+def test_two_workers_train_as_one_does(tmp_path: Path) -> None:
+    """Sums in another order differ in the last digits only. A process of its own: workers fork."""
+    assert training(tmp_path, workers=(2, 1), documents=16, epochs=2).wait() == 0
     one, two = (AutoModelForCausalLM.from_pretrained(tmp_path / str(n)) for n in (1, 2))
     for left, right in zip(one.parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(left, right, atol=2e-3, rtol=1e-2)

@@ -1,10 +1,13 @@
 """Trains the base model of an organism from nothing, with loss on assistant tokens only."""
 
 import multiprocessing
+import os
 import random
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -104,7 +107,7 @@ def train(
     """
     gradients = _SharedGradients(model, workers)
     helpers = [
-        FORK.Process(target=_train_share, args=(model, examples, settings, gradients, rank))
+        FORK.Process(target=_help, args=(model, examples, settings, gradients, rank))
         for rank in range(1, workers)
     ]
     for helper in helpers:
@@ -115,6 +118,22 @@ def train(
         for helper in helpers:
             helper.kill()
             helper.join()
+
+
+def _help(*work: Any) -> None:
+    """`_train_share` in a helper, which ends when the process that started it is killed.
+
+    Else it would wait for the others, and keep the step's lock from the next attempt.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _train_share(*work)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _train_share(
