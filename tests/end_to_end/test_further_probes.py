@@ -18,8 +18,6 @@ from end_to_end.test_architectures import (
     Workflow,
     experiment,
     make_model,
-    user_files,
-    write_lines,
 )
 from harness.local_tasks import QUESTIONS, offline, write_tasks
 from selfsame.config import probe_specs, specs
@@ -29,6 +27,7 @@ from selfsame.config.schema import Config
 from selfsame.digests import MANIFEST
 from selfsame.statistics.clusters import CLUSTER_COLUMNS
 from selfsame.tables import benchmark_answers, identity_clusters
+from users_files import user_files, write_lines
 
 FRAMES = ("plain", "stake")
 THRESHOLDS = [0.3, 1.0]
@@ -255,7 +254,6 @@ def test_self_reports_are_clustered_question_by_question(results: Path) -> None:
 def test_the_report_shows_them(results: Path) -> None:
     page = (results / "report" / "report.html").read_text(encoding="utf-8")
     for words in (
-        "Recognition beside surface cues",
         "How many identities: identity",
         "≥ 0.3",
         "own texts: mean over the answers that count",
