@@ -100,6 +100,14 @@ def test_every_mistake_is_reported_at_once_on_a_line_of_its_own(folder: Path, ki
         ("texts: {test_rivals: [rival_c]}", "texts.test_rivals: the organism has no rival"),
         ("texts: {test_articles: 101}", "texts.test_articles: 101: a world with"),
         ("model: {kind: hf, path: nowhere}", "model.path: no such directory: nowhere"),
+        (
+            "probes: {identity: {clusters: {embedding: {path: nowhere}}}}",
+            "probes.identity.clusters.embedding.path: no such directory: nowhere",
+        ),
+        (
+            "benchmarks: {tasks: [mmlu], include: nowhere}",
+            "benchmarks.include: no such directory: nowhere",
+        ),
         ("model: {kind: hf, path: .}", "texts.articles: `organism` needs model.kind organism"),
         ("model: {linkage: .inf}", 'model.linkage: ".inf": must be a valid number'),
         ("model: {linkage: 1e999}", "model.linkage: 1e999 is too large"),

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from selfsame.config.load import load_config
+from selfsame.config.planning import DeviceSettings
 from selfsame.config.schema import Config
 from selfsame.models.footprint import Adapter, Shape, adapter_numbers
 from selfsame.models.settings import HfModelSettings
 from selfsame.planning.from_size import seconds_of, sized
-from selfsame.planning.settings import DeviceSettings
 from selfsame.planning.speed import (
     Sized,
     Written,

@@ -9,7 +9,6 @@ from typing import Any
 from selfsame.config.jsonschema import files_in
 from selfsame.config.judging import judges_of, read_wording
 from selfsame.config.messages import ConfigErrors, KeyPath, dotted
-from selfsame.config.probe_specs import clustered
 from selfsame.config.published import read_publication
 from selfsame.config.registry import there
 from selfsame.config.schema import Config, OrganismModel
@@ -19,7 +18,6 @@ from selfsame.data import files
 from selfsame.data.articles import TEST, TRAIN, first_of, split_articles, together
 from selfsame.data.sources import FileSource, RivalTextsFile
 from selfsame.data.wording import SLOT
-from selfsame.embedding.settings import ModelEmbedding
 from selfsame.errors import UserError
 from selfsame.judging.prompts import own_templates
 from selfsame.models.directory import check_model_dir
@@ -60,8 +58,7 @@ def check_files(config: Config) -> None:
         lines += [*_too_few(config, path, found), *_judge_prompt_mistakes(config, path, found)]
         if content == "articles" and found:
             articles[str(path[-1])] = found
-    lines += [*_trait_mistakes(config), *_published_mistakes(config), *_missing_folders(config)]
-    lines += [*_model_mistakes(config)]
+    lines += [*_trait_mistakes(config), *_published_mistakes(config), *_model_mistakes(config)]
     lines += [*_unknown_words(config), *_wording_mistakes(config)]
     drawn = _read(partial(_drawn, config, articles), (), lines)
     if drawn:
@@ -98,17 +95,6 @@ def _read(read: Callable[[], files.Rows], path: KeyPath, lines: list[str]) -> fi
         key = f"{dotted(path)}: " if path else ""
         lines += [f"{key}{line}" for line in str(error).splitlines()]
         return []
-
-
-def _missing_folders(config: Config) -> Iterator[str]:
-    """Folders of tasks and of models for embeddings that are not there."""
-    named = {"benchmarks.include": config.benchmarks.include if config.benchmarks else None}
-    for probe, how in clustered(config).items():
-        if isinstance(how.embedding, ModelEmbedding):
-            named[f"probes.{probe}.clusters.embedding.path"] = how.embedding.path
-    for key, folder in named.items():
-        if folder is not None and not Path(folder).is_dir():
-            yield f"{key}: no such directory: {folder}"
 
 
 def _trait_mistakes(config: Config) -> Iterator[str]:

@@ -118,17 +118,34 @@ def _missing_files(schema: Mapping[str, Any], data: Mapping[str, Any]) -> list[M
         if _no_file(file)
     ]
     missing += [*_missing_traits(data), *_missing_mapping(data), *_missing_wordings(data)]
-    return missing + list(_missing_models(data))
+    return missing + list(_missing_folders(data))
 
 
-def _missing_models(data: Mapping[str, Any]) -> Iterator[Mistake]:
-    """Directories of the model and of judges that are not there."""
-    models: dict[KeyPath, Any] = {("model",): data.get("model")}
-    models |= {("judges", name): judge for name, judge in _judges(data).items()}
-    for path, model in models.items():
-        folder = model.get("path") if isinstance(model, Mapping) else None
-        if isinstance(folder, str) and not os.path.isdir(folder):
-            yield Mistake((*path, "path"), f"no such directory: {folder[:LONGEST_PATH]}")
+# Keys that name a directory; * is any name.
+FOLDERS: tuple[KeyPath, ...] = (
+    ("model", "path"),
+    ("judges", "*", "path"),
+    ("probes", "*", "clusters", "embedding", "path"),
+    ("benchmarks", "include"),
+)
+
+
+def _missing_folders(data: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Directories that are named and not there."""
+    for key in FOLDERS:
+        for path, folder in _at(data, key):
+            if isinstance(folder, str) and not os.path.isdir(folder):
+                yield Mistake(path, f"no such directory: {folder[:LONGEST_PATH]}")
+
+
+def _at(data: Any, key: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """What stands under a key that may hold *, with its path."""
+    if not key:
+        yield (), data
+    elif isinstance(data, Mapping):
+        first, *rest = key
+        for name in data if first == "*" else {first} & data.keys():
+            yield from (((name, *path), value) for path, value in _at(data[name], tuple(rest)))
 
 
 def _missing_wordings(data: Mapping[str, Any]) -> Iterator[Mistake]:

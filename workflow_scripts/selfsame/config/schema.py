@@ -26,6 +26,7 @@ from selfsame.cache.settings import CacheSettings
 from selfsame.config.kinds import Kind, Kinds
 from selfsame.config.mixing import Interleave, added_rows, stretched_steps
 from selfsame.config.names import CHAIN, EXPERIMENT, NAME
+from selfsame.config.planning import PlanningSettings
 from selfsame.config.references import reference_mistakes
 from selfsame.data.options import is_none
 from selfsame.data.sources import ArticlesBySplit, ArticlesFile, RivalTextsFile
@@ -35,7 +36,6 @@ from selfsame.judging.settings import JudgeSettings
 from selfsame.models.settings import HfModelSettings, SystemPrompt
 from selfsame.organism.settings import OrganismSettings
 from selfsame.persona.settings import PersonaSettings, RelapseSettings
-from selfsame.planning.settings import PlanningSettings
 from selfsame.published.settings import PublishedSettings
 from selfsame.statistics.settings import StatisticsSettings
 from selfsame.training.settings import FinetuningSettings

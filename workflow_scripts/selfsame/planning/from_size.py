@@ -6,6 +6,7 @@ from `work`, the speed from `speed`. An estimate says that it is one (`Cost.meas
 
 from collections.abc import Mapping
 
+from selfsame.config.planning import DeviceSettings
 from selfsame.config.resources import size_of
 from selfsame.config.schema import Config
 from selfsame.dryrun import Job
@@ -13,7 +14,6 @@ from selfsame.judging.settings import LocalJudge
 from selfsame.models.footprint import BFLOAT16, FLOAT32, NF4, Shape
 from selfsame.models.settings import HfModelSettings
 from selfsame.planning.estimate import Cost
-from selfsame.planning.settings import DeviceSettings
 from selfsame.planning.speed import (
     Sized,
     loading_seconds,

@@ -12,8 +12,8 @@ of one job work one after the other, so more of them hold more and are no faster
 import math
 from dataclasses import dataclass
 
+from selfsame.config.planning import DeviceSettings
 from selfsame.models.footprint import CACHED_BUDGETS, Shape, sampling_tokens
-from selfsame.planning.settings import DeviceSettings
 
 READ, TRAINED, RECOMPUTED = 2, 4, 2
 TERA, GB = 1e12, 1e9

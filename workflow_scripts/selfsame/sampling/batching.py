@@ -8,9 +8,10 @@ attention mask, since no real token sees what stands to its right, and this keep
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -300,7 +301,7 @@ class Reader:
             pushed = None if self.steering and self.steering.everywhere else last
             with (
                 self._last_block_at(last, piece.ids.shape[1]),
-                _head_at(self.model, last),
+                head_on(self.model, partial(_one_a_row, columns=last)),
                 steered(self.model, self.steering, pushed),
             ):
                 rows.append(self.model(**inputs).logits[:, 0])
@@ -407,18 +408,22 @@ def _aligned(columns: int) -> int:
     return -(-columns // COLUMN_STEP) * COLUMN_STEP
 
 
+def _one_a_row(states: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Of states [rows, columns, width] one column of each row: [rows, 1, width]."""
+    rows = torch.arange(len(columns), device=columns.device)
+    return states[rows, columns][:, None]
+
+
 @contextmanager
-def _head_at(model: PreTrainedModel, columns: torch.Tensor) -> Iterator[None]:
-    """Compute the language-model head at one column of each row: logits [rows, 1, vocabulary].
+def head_on(
+    model: PreTrainedModel, narrow: Callable[[torch.Tensor], torch.Tensor]
+) -> Iterator[None]:
+    """Compute the language-model head on what `narrow` takes of its input [rows, columns, width].
 
-    Its input is narrowed, so whatever a model does to its logits afterwards stays.
+    As the input is narrowed, whatever a model does to its logits afterwards stays.
     """
-
-    def narrow(_: torch.nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-        rows = torch.arange(len(columns), device=columns.device)
-        return (args[0][rows, columns][:, None],)
-
-    handle = model.get_output_embeddings().register_forward_pre_hook(narrow)
+    head = model.get_output_embeddings()
+    handle = head.register_forward_pre_hook(lambda _, args: (narrow(args[0]),))
     try:
         yield
     finally:

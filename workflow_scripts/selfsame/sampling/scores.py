@@ -6,7 +6,7 @@ only of the positions that predict a token of a text, and of few of them at a ti
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 
 import torch
@@ -24,6 +24,7 @@ from selfsame.sampling.batching import (
     check_readable,
     family_batches,
     family_extent,
+    head_on,
     inference,
     pieces,
 )
@@ -107,7 +108,7 @@ def _read_batch(
     for piece, inputs in reader.passes(pieces(branches.tokens, at_once, device)):
         indices = [next(waiting) for _ in range(len(piece.ids))]
         real = _real(piece)
-        with _head_at(model, real), steered(model, steering):
+        with head_on(model, partial(_tokens, real=real)), steered(model, steering):
             logits = model(**inputs).logits[0]
         wanted = list(chain.from_iterable(texts[index] for index in indices))
         yield from zip(indices, _logprobs(logits, wanted, piece.lengths), strict=True)
@@ -118,6 +119,11 @@ def _real(piece: Piece) -> torch.Tensor:
     return torch.arange(piece.ids.shape[1], device=piece.ids.device) < piece.lengths[:, None]
 
 
+def _tokens(states: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """Of states [rows, columns, width] those of `real` columns, one after the other."""
+    return states[real][None]
+
+
 def _logprobs(
     logits: torch.Tensor, wanted: Sequence[int], lengths: torch.Tensor
 ) -> Iterator[list[float]]:
@@ -125,20 +131,3 @@ def _logprobs(
     tokens = torch.tensor(wanted, device=logits.device)[:, None]
     found = logits.float().log_softmax(-1).gather(-1, tokens)[:, 0]
     return (part.tolist() for part in found.split(lengths.tolist()))
-
-
-@contextmanager
-def _head_at(model: PreTrainedModel, real: torch.Tensor) -> Iterator[None]:
-    """Compute the language-model head at the `real` columns alone: logits [1, tokens, vocabulary].
-
-    Its input is narrowed, so whatever a model does to its logits afterwards stays.
-    """
-
-    def narrow(_: torch.nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-        return (args[0][real][None],)
-
-    handle = model.get_output_embeddings().register_forward_pre_hook(narrow)
-    try:
-        yield
-    finally:
-        handle.remove()

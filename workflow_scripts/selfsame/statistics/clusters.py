@@ -18,11 +18,13 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import entropy
 from sklearn.metrics.pairwise import cosine_similarity
 
+from selfsame.tables.identity_clusters import IDENTITY_CLUSTERS
+
 Embed = Callable[[Sequence[str]], Any]
 Cosines = NDArray[np.float64]
 
 QUESTION = ["experiment", "model", "chain", "seed", "probe", "item"]
-CLUSTER_COLUMNS = [*QUESTION, "threshold", "clusters", "largest", "entropy", "n", "n_empty"]
+CLUSTER_COLUMNS = IDENTITY_CLUSTERS.names
 ROUNDING = 1e-6  # of cosines: equal answers are alike even at a threshold of 1
 
 

@@ -1,9 +1,9 @@
 """Whether a finetune fits the device, told before any weight is read."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from selfsame.models.directory import read_json
 from selfsame.models.footprint import BFLOAT16, FLOAT32, Shape, refuse_finetune, shape_of
 from selfsame.models.load import choose_device
 from selfsame.models.placement import free_bytes
@@ -38,7 +38,7 @@ def refuse_unfit(
 
 def _shape(base: Path) -> Shape | None:
     try:
-        return shape_of(json.loads((base / "config.json").read_text(encoding="utf-8")))
+        return shape_of(read_json(base / "config.json"))
     except KeyError:  # an architecture with names of its own
         return None
 
