@@ -17,9 +17,9 @@ RECOVERY = "recovery from the misaligned state (0) to the base (1): behaviour B"
 HEADINGS = {
     "arm": "arm",
     "primary %": "primary %",
-    "invalid %": "in-\nvalid %",
+    "invalid %": "inv.\n%",
     "harm %": "harm\n%",
-    "incoherent %": "inco-\nherent %",
+    "incoherent %": "incoh.\n%",
     "EM % all / coherent": "EM % all\n/ coherent",
     "recognition % seen / unseen": "recognition\n% seen / new",
     "own name %": "own\nname %",
