@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,24 +22,20 @@ from selfsame.errors import UserError
 from slurm_runs import Run
 
 FIRST_PORT = 28000
-FIGURES = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Have a place for figures that tests measure."""
-    config.stash[FIGURES] = []
+FIGURE = "figure"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the measured figures at the end."""
-    for line in terminalreporter.config.stash[FIGURES]:
-        terminalreporter.write_line(line)
+    """Print the measured figures at the end; reports bring them from the processes that test."""
+    for report in terminalreporter.getreports("passed"):
+        for line in (value for name, value in report.user_properties if name == FIGURE):
+            terminalreporter.write_line(line)
 
 
-@pytest.fixture(scope="session")
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """Lines to print at the end of the tests."""
-    return request.config.stash[FIGURES]
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a line printed at the end of the tests."""
+    return partial(record_property, FIGURE)
 
 
 @pytest.fixture(scope="session")

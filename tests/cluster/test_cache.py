@@ -26,13 +26,13 @@ def test_what_a_local_run_kept_comes_back_without_a_job(
     cache: Path,
     experiment: Experiment,
     tmp_path: Path,
-    figures: list[str],
+    figure: Callable[[str], None],
 ) -> None:
     project = Project(tmp_path / "p", undisturbed.folder / undisturbed.config)
     began = time.monotonic()
     run = experiment(project, cache=cache)
     run.ends_well()
-    figures.append(f"cluster: {time.monotonic() - began:.0f} s to restore all from the cache")
+    figure(f"cluster: {time.monotonic() - began:.0f} s to restore all from the cache")
     assert project.tables() == undisturbed.tables()
     assert project.broken() == []
     assert "SLURM jobid" not in run.log

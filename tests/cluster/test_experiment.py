@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +64,10 @@ def test_the_tables_are_those_of_a_local_run(undisturbed: Project, through_slurm
 
 
 def test_it_costs_some_seconds_a_job(
-    undisturbed: Project, through_slurm: Finished, figures: list[str]
+    undisturbed: Project, through_slurm: Finished, figure: Callable[[str], None]
 ) -> None:
     overhead = (through_slurm.seconds - undisturbed.seconds) / through_slurm.jobs
-    figures.append(
+    figure(
         f"cluster: {through_slurm.jobs} jobs: {through_slurm.seconds:.0f} s through Slurm, "
         f"{undisturbed.seconds:.0f} s without (where they share their imports): "
         f"{overhead:.1f} s a job"
